@@ -1,0 +1,81 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// Backend is one upstream server. Its URL is its identity.
+type Backend struct{ URL *url.URL }
+
+// Backends takes URLs, comma separated.
+func Backends(dst *[]Backend) Type {
+	return Type{"http:// or https:// URLs with a host, comma separated, each once", func(value string) error {
+		backends, err := parseBackends(value)
+		if err != nil {
+			return err
+		}
+		*dst = backends
+		return nil
+	}}
+}
+
+func parseBackends(value string) ([]Backend, error) {
+	var backends []Backend
+	var errs []string
+	seen := make(map[string]bool)
+	for _, item := range listItems(value) {
+		u, err := parseBackend(item)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Sprintf("%q %v", item, err))
+		case seen[u.String()]:
+			errs = append(errs, fmt.Sprintf("%q is there twice", item))
+		default:
+			seen[u.String()] = true
+			backends = append(backends, Backend{u})
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.New(strings.Join(errs, ", "))
+	}
+	if len(backends) == 0 {
+		return nil, errors.New("names no backend")
+	}
+	return backends, nil
+}
+
+// parseBackend normalises, so that two spellings of one backend are one.
+func parseBackend(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("does not begin with http:// or https://")
+	case u.Hostname() == "":
+		return nil, errors.New("has no host")
+	case u.User != nil:
+		return nil, errors.New("holds a user name, which is not supported")
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("holds a query or a fragment")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil || n < 1 || n > 65535 {
+		return nil, fmt.Errorf("has port %s, which is not from 1 to 65535", port)
+	}
+	host := strings.ReplaceAll(strings.ToLower(u.Hostname()), "%", "%25") // before the zone of an IPv6 address
+	prefix := strings.TrimRight(u.EscapedPath(), "/")
+	if strings.HasPrefix(prefix, "//") {
+		return nil, errors.New("has a path that begins with //")
+	}
+	return url.Parse(u.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(n)) + prefix)
+}

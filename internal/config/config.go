@@ -1,0 +1,99 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Config is everything the reverse proxy can be told.
+type Config struct {
+	Listen         string
+	Backends       []Backend
+	Health         Health
+	Timeouts       Timeouts
+	Limits         Limits
+	TrustedProxies []netip.Prefix
+	Shutdown       time.Duration // how long requests may take to end after SIGTERM
+	Log            Log
+}
+
+// Health says how backends are judged.
+type Health struct {
+	Path         string
+	Interval     time.Duration
+	Timeout      time.Duration
+	Jitter       float64 // share of the interval, either way
+	ExpectStatus int
+	Rise, Fall   int // consecutive probes
+	PassiveFall  int // consecutive exchanges
+}
+
+// Timeouts bound every wait.
+type Timeouts struct {
+	Dial           time.Duration
+	TLSHandshake   time.Duration
+	ResponseHead   time.Duration // from the end of the request to the response head
+	BackendBody    time.Duration // without progress
+	BackendIdle    time.Duration // of a kept-alive connection to a backend
+	ExpectContinue time.Duration
+	ClientHead     time.Duration
+	ClientBody     time.Duration // without progress
+	ClientIdle     time.Duration // between requests
+	WriteStall     time.Duration // a peer that takes nothing
+	TunnelIdle     time.Duration
+	Flush          time.Duration // how long an answer of known length may be held back
+}
+
+// Limits bound every buffer.
+type Limits struct {
+	HeaderBytes         int64
+	HeaderLines         int
+	TargetBytes         int64
+	BodyBytes           int64 // 0: no limit
+	ReplayBytes         int64
+	ResponseHeaderBytes int64
+	Informational       int // 1xx responses for one request
+	IdleConns           int // kept per backend
+}
+
+// Log says what is written, and how.
+type Log struct {
+	Format       string // "text" or "json"
+	Level        string
+	Access       bool
+	AccessBuffer int64
+	AccessFlush  time.Duration
+	Query        bool // query strings may appear
+}
+
+// Proxy reads the reverse proxy's configuration. It returns ErrHelp or all
+// Problems at once.
+func Proxy(args []string, getenv func(string) string) (*Config, error) {
+	c := new(Config)
+	origins, err := Load(c.Settings(), args, getenv)
+	problems, _ := errors.AsType[Problems](err)
+	if err != nil && problems == nil {
+		return nil, err
+	}
+	if !problems.about("health.interval") && !problems.about("health.timeout") {
+		problems = append(problems, c.checkHealth(origins)...)
+	}
+	return c, problems.asError()
+}
+
+// checkHealth finds values that are each valid but do not go together.
+func (c *Config) checkHealth(origins map[string]Origin) Problems {
+	h := &c.Health
+	if h.Timeout == 0 {
+		h.Timeout = min(2*time.Second, h.Interval)
+	}
+	if h.Timeout > h.Interval {
+		origin := origins["health.timeout"]
+		return Problems{{"health.timeout", origin.Source, origin.Value,
+			fmt.Errorf("longer than health.interval, which is %v", h.Interval),
+			"a duration above 0, up to the interval"}}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"net/url"
+	"strings"
+)
+
+// Settings is the table of the reverse proxy's settings. Setting a row's
+// value changes c.
+func (c *Config) Settings() []Setting {
+	h, t, l := &c.Health, &c.Timeouts, &c.Limits
+	return []Setting{
+		{Key: "listen", Env: "PROXY_LISTEN_ADDR", Default: ":9000", Type: Address(&c.Listen),
+			Help: "address that clients connect to"},
+		{Key: "backends", Env: "TARGET_BACKEND_URLS", Default: "http://localhost:8080", Type: Backends(&c.Backends),
+			Help: "URLs of the backends, comma separated; a path is a prefix"},
+		{Key: "trusted_proxies", Env: "TRUSTED_PROXIES", Type: Prefixes(&c.TrustedProxies),
+			Help: "peers whose X-Forwarded-* fields are believed and extended"},
+		{Key: "shutdown_timeout", Env: "SHUTDOWN_TIMEOUT", Default: "30s", Type: Duration(&c.Shutdown),
+			Help: "time for requests in flight to end after SIGTERM or SIGINT"},
+
+		{Key: "health.path", Env: "HEALTH_CHECK_PATH", Default: "/health", Type: healthPath(&h.Path),
+			Help: "path probed on each backend, from its root"},
+		{Key: "health.interval", Env: "HEALTH_CHECK_INTERVAL", Default: "10s", Type: Duration(&h.Interval),
+			Help: "time from one probe of a backend to the next"},
+		{Key: "health.timeout", Env: "HEALTH_CHECK_TIMEOUT", Type: Duration(&h.Timeout),
+			DefaultNote: "the smaller of 2s and the interval",
+			Help:        "time for one probe; at most the interval"},
+		{Key: "health.jitter", Env: "HEALTH_CHECK_JITTER", Default: "10%", Type: Percent(&h.Jitter),
+			Help: "how far an interval may be off, either way, so that probes spread out"},
+		{Key: "health.expect_status", Env: "HEALTH_CHECK_EXPECT_STATUS", Default: "200", Type: Int(&h.ExpectStatus, 200, 599),
+			Help: "status that a healthy backend answers a probe with"},
+		{Key: "health.rise", Env: "HEALTH_CHECK_RISE", Default: "1", Type: Int(&h.Rise, 1, 1000),
+			Help: "good probes in a row that bring a backend back"},
+		{Key: "health.fall", Env: "HEALTH_CHECK_FALL", Default: "1", Type: Int(&h.Fall, 1, 1000),
+			Help: "bad probes in a row that take a backend out"},
+		{Key: "health.passive_fall", Env: "HEALTH_PASSIVE_FALL", Default: "1", Type: Int(&h.PassiveFall, 1, 1000),
+			Help: "requests in a row failed by a backend that take it out"},
+
+		{Key: "timeouts.dial", Env: "DIAL_TIMEOUT", Default: "2s", Type: Duration(&t.Dial),
+			Help: "time to connect to a backend"},
+		{Key: "timeouts.tls_handshake", Env: "TLS_HANDSHAKE_TIMEOUT", Default: "5s", Type: Duration(&t.TLSHandshake),
+			Help: "time for the TLS handshake with a backend"},
+		{Key: "timeouts.response_head", Env: "RESPONSE_HEAD_TIMEOUT", Default: "60s", Type: Duration(&t.ResponseHead),
+			Help: "time from the end of a request to the backend's response head"},
+		{Key: "timeouts.backend_body", Env: "BACKEND_BODY_TIMEOUT", Default: "5m", Type: Duration(&t.BackendBody),
+			Help: "time without progress in a backend's response body"},
+		{Key: "timeouts.backend_idle", Env: "BACKEND_IDLE_TIMEOUT", Default: "90s", Type: Duration(&t.BackendIdle),
+			Help: "time an unused connection to a backend is kept"},
+		{Key: "timeouts.expect_continue", Env: "EXPECT_CONTINUE_TIMEOUT", Default: "1s", Type: Duration(&t.ExpectContinue),
+			Help: "time to wait for a backend's 100 Continue before the body is sent anyway"},
+		{Key: "timeouts.client_head", Env: "CLIENT_HEAD_TIMEOUT", Default: "10s", Type: Duration(&t.ClientHead),
+			Help: "time for a client to send a request head"},
+		{Key: "timeouts.client_body", Env: "CLIENT_BODY_TIMEOUT", Default: "30s", Type: Duration(&t.ClientBody),
+			Help: "time without progress in a client's request body"},
+		{Key: "timeouts.client_idle", Env: "CLIENT_IDLE_TIMEOUT", Default: "75s", Type: Duration(&t.ClientIdle),
+			Help: "time a client's connection may stay unused between requests"},
+		{Key: "timeouts.write_stall", Env: "WRITE_STALL_TIMEOUT", Default: "60s", Type: Duration(&t.WriteStall),
+			Help: "time a client or a backend may take nothing of what is sent to it"},
+		{Key: "timeouts.tunnel_idle", Env: "TUNNEL_IDLE_TIMEOUT", Default: "1h", Type: Duration(&t.TunnelIdle),
+			Help: "time an upgraded connection may be silent in both directions"},
+		{Key: "timeouts.flush", Env: "FLUSH_INTERVAL", Default: "10ms", Type: Duration(&t.Flush),
+			Help: "time an answer of known length may be held back; others are flushed at once"},
+
+		{Key: "limits.header_bytes", Env: "MAX_HEADER_BYTES", Default: "32KiB", Type: Size(&l.HeaderBytes, 1<<10, 1<<20),
+			Help: "size of a request head; above it 431"},
+		{Key: "limits.header_lines", Env: "MAX_HEADER_LINES", Default: "128", Type: Int(&l.HeaderLines, 1, 10000),
+			Help: "field lines of a request head; above it 431"},
+		{Key: "limits.target_bytes", Env: "MAX_TARGET_BYTES", Default: "8KiB", Type: Size(&l.TargetBytes, 64, 1<<20),
+			Help: "size of a request target; above it 414"},
+		{Key: "limits.body_bytes", Env: "MAX_BODY_BYTES", Default: "0", Type: Size(&l.BodyBytes, 0, math.MaxInt64),
+			Help: "size of a request body; above it 413; 0: no limit"},
+		{Key: "limits.replay_bytes", Env: "REPLAY_BODY_BYTES", Default: "64KiB", Type: Size(&l.ReplayBytes, 0, 16<<20),
+			Help: "part of a request body kept so that it can be sent again"},
+		{Key: "limits.response_header_bytes", Env: "MAX_RESPONSE_HEADER_BYTES", Default: "64KiB", Type: Size(&l.ResponseHeaderBytes, 1<<10, 1<<20),
+			Help: "size of a response head; above it 502"},
+		{Key: "limits.informational", Env: "MAX_INFORMATIONAL", Default: "16", Type: Int(&l.Informational, 0, 1000),
+			Help: "1xx responses to one request; above it 502"},
+		{Key: "limits.idle_conns", Env: "BACKEND_IDLE_CONNS", Default: "1024", Type: Int(&l.IdleConns, 1, 1<<20),
+			Help: "unused connections kept per backend"},
+
+		{Key: "log.format", Env: "LOG_FORMAT", Default: "text", Type: OneOf(&c.Log.Format, "text", "json"),
+			Help: "form of the log and of the access log"},
+		{Key: "log.level", Env: "LOG_LEVEL", Default: "info", Type: OneOf(&c.Log.Level, "debug", "info", "warn", "error"),
+			Help: "least important lines that are logged; debug shows every pick and probe"},
+		{Key: "log.access", Env: "ACCESS_LOG", Default: "on", Type: Switch(&c.Log.Access),
+			Help: "one line on stdout for each request"},
+		{Key: "log.access_buffer", Env: "ACCESS_LOG_BUFFER", Default: "1MiB", Type: Size(&c.Log.AccessBuffer, 4<<10, 1<<30),
+			Help: "access lines held while the output is slow; more are dropped, counted and reported"},
+		{Key: "log.access_flush", Env: "ACCESS_LOG_FLUSH", Default: "200ms", Type: Duration(&c.Log.AccessFlush),
+			Help: "longest time before an access line is written"},
+		{Key: "log.query", Env: "LOG_QUERY", Default: "off", Type: Switch(&c.Log.Query),
+			Help: "query strings appear in the logs"},
+	}
+}
+
+func healthPath(dst *string) Type {
+	return Text(dst, "a path from the root, such as /health or /ready?full=1", func(value string) error {
+		if !strings.HasPrefix(value, "/") {
+			return errors.New("does not begin with /")
+		}
+		if strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '#' }) {
+			return errors.New("holds a blank, a control character or a #")
+		}
+		if u, err := url.Parse(value); err != nil || u.Host != "" {
+			return errors.New("is not the path of a URL")
+		}
+		return nil
+	})
+}

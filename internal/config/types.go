@@ -1,0 +1,203 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Text takes any value that check, if given, has nothing against.
+func Text(dst *string, valid string, check func(string) error) Type {
+	return Type{valid, func(value string) error {
+		if check != nil {
+			if err := check(value); err != nil {
+				return err
+			}
+		}
+		*dst = value
+		return nil
+	}}
+}
+
+// Address takes host:port; the host may be empty, the port may be 0.
+func Address(dst *string) Type {
+	return Text(dst, "host:port or :port, such as :9000 or 127.0.0.1:9000", func(value string) error {
+		_, port, err := net.SplitHostPort(value)
+		if err != nil {
+			return errors.New("not host:port")
+		}
+		if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+			return fmt.Errorf("port %q is not a number from 0 to 65535", port)
+		}
+		return nil
+	})
+}
+
+// Duration takes a Go duration above 0.
+func Duration(dst *time.Duration) Type {
+	return Type{"a duration above 0, such as 10s or 1m30s", func(value string) error {
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return errors.New("not a duration")
+		}
+		if d <= 0 {
+			return errors.New("not above 0")
+		}
+		*dst = d
+		return nil
+	}}
+}
+
+// Int takes a whole number from low to high.
+func Int(dst *int, low, high int) Type {
+	return Type{fmt.Sprintf("a whole number from %d to %d", low, high), func(value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return errors.New("not a whole number")
+		}
+		if n < low || n > high {
+			return errors.New("out of range")
+		}
+		*dst = n
+		return nil
+	}}
+}
+
+// Percent takes "0%" to "50%" and stores the fraction.
+func Percent(dst *float64) Type {
+	return Type{"a percentage from 0% to 50%, such as 10%", func(value string) error {
+		number, found := strings.CutSuffix(value, "%")
+		if !found {
+			return errors.New("no % at the end")
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		if err != nil || math.IsNaN(n) {
+			return errors.New("not a number before the %")
+		}
+		if n < 0 || n > 50 {
+			return errors.New("out of range")
+		}
+		*dst = n / 100
+		return nil
+	}}
+}
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
+
+// Size takes a number of bytes from low to high, with or without a unit.
+func Size(dst *int64, low, high int64) Type {
+	valid := fmt.Sprintf("a size from %s to %s, such as 64KiB or 1MiB", sizeText(low), sizeText(high))
+	return Type{valid, func(value string) error {
+		n, err := parseSize(value)
+		if err != nil {
+			return err
+		}
+		if n < low || n > high {
+			return errors.New("out of range")
+		}
+		*dst = n
+		return nil
+	}}
+}
+
+func parseSize(value string) (int64, error) {
+	for _, unit := range sizeUnits {
+		number, found := strings.CutSuffix(value, unit.suffix)
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return 0, errors.New("not a size")
+		}
+		if n < 0 || n > math.MaxInt64/unit.bytes {
+			return 0, errors.New("out of range")
+		}
+		return n * unit.bytes, nil
+	}
+	return 0, errors.New("not a size")
+}
+
+func sizeText(n int64) string {
+	for _, unit := range []int{2, 1, 0} { // GiB, MiB, KiB
+		if u := sizeUnits[unit]; n >= u.bytes && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.suffix
+		}
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+// Switch takes on or off.
+func Switch(dst *bool) Type {
+	return Type{"on or off", func(value string) error {
+		if value != "on" && value != "off" {
+			return errors.New("neither on nor off")
+		}
+		*dst = value == "on"
+		return nil
+	}}
+}
+
+// OneOf takes one of the names.
+func OneOf(dst *string, names ...string) Type {
+	valid := strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	return Text(dst, valid, func(value string) error {
+		for _, name := range names {
+			if value == name {
+				return nil
+			}
+		}
+		return errors.New("not known")
+	})
+}
+
+// Prefixes takes networks and single addresses, comma separated.
+func Prefixes(dst *[]netip.Prefix) Type {
+	return Type{"networks or addresses, comma separated, such as 10.0.0.0/8,::1", func(value string) error {
+		var prefixes []netip.Prefix
+		var errs []string
+		for _, item := range listItems(value) {
+			prefix, err := parsePrefix(item)
+			if err != nil {
+				errs = append(errs, fmt.Sprintf("%q is neither a network nor an address", item))
+			}
+			prefixes = append(prefixes, prefix)
+		}
+		if len(errs) > 0 {
+			return errors.New(strings.Join(errs, ", "))
+		}
+		*dst = prefixes
+		return nil
+	}}
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		prefix, err := netip.ParsePrefix(text)
+		return prefix.Masked(), err
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), nil
+}
+
+// listItems splits at commas; blanks and empty items do not count.
+func listItems(value string) []string {
+	var items []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
