@@ -1,0 +1,85 @@
+package hop
+
+// nextItem splits the first element off a comma-separated list
+// (RFC 9110, 5.6.1) and trims its white space.
+func nextItem[S Text](list S) (item, rest S) {
+	end := 0
+	for end < len(list) && list[end] != ',' {
+		end++
+	}
+	item, rest = list[:end], list[min(end+1, len(list)):]
+	for len(item) > 0 && isBlank(item[0]) {
+		item = item[1:]
+	}
+	for len(item) > 0 && isBlank(item[len(item)-1]) {
+		item = item[:len(item)-1]
+	}
+	return item, rest
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// HasToken reports whether the list holds the token, whatever its case; lower
+// must be lower case.
+func HasToken[S Text](list S, lower string) bool {
+	for len(list) > 0 {
+		var item S
+		if item, list = nextItem(list); equalFold(item, lower) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasName is HasToken for a field name in any case: whether a Connection
+// field nominates it (RFC 9110, 7.6.1).
+func HasName[S, N Text](list S, name N) bool {
+	for len(list) > 0 {
+		var item S
+		if item, list = nextItem(list); sameFold(item, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func sameFold[A, B Text](a A, b B) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if toLower(a[i]) != toLower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendUpgrade appends the protocols of an Upgrade field that may cross this
+// hop. h2c may not: it would carry requests past every rule of the proxy
+// (RFC 9113, 3.1). Nothing is appended if nothing is left.
+func AppendUpgrade[S Text](dst []byte, value S) []byte {
+	start := len(dst)
+	for len(value) > 0 {
+		var item S
+		item, value = nextItem(value)
+		if len(item) == 0 || equalFold(item, "h2c") {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, item...)
+	}
+	return dst
+}
+
+// AppendForwardedFor appends an X-Forwarded-For value: the client behind what
+// earlier hops said, if anything that they said is believed.
+func AppendForwardedFor[S, C Text](dst []byte, earlier S, client C) []byte {
+	if len(earlier) > 0 {
+		dst = append(dst, earlier...)
+		dst = append(dst, ", "...)
+	}
+	return append(dst, client...)
+}
