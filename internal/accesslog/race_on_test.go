@@ -1,0 +1,6 @@
+//go:build race
+
+package accesslog_test
+
+// raceDetector makes sync.Pool forget things at random.
+const raceDetector = true
