@@ -1,0 +1,130 @@
+// Package netconn wraps a TCP connection with what the proxy asks of one on
+// either side: a write waits only for a peer that takes something, and the
+// end of a connection does not destroy what was sent before it.
+package netconn
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// Conn is a net.Conn whose writes must make progress. It may be used by
+// several goroutines like any other.
+type Conn struct {
+	net.Conn
+	stall    time.Duration
+	start    time.Time    // what armed counts from; monotonic
+	armed    atomic.Int64 // the write deadline in force
+	pinned   atomic.Bool  // somebody else's write deadline is in force
+	received atomic.Int64
+	deaf     atomic.Bool
+	onClose  func(*Conn)
+	closed   atomic.Bool
+}
+
+// New wraps inner. A write fails with os.ErrDeadlineExceeded when the peer has
+// taken nothing for stall, or at most half as long again. onClose, if not nil,
+// is told once, when the connection is closed.
+func New(inner net.Conn, stall time.Duration, onClose func(*Conn)) *Conn {
+	return &Conn{Conn: inner, stall: stall, start: time.Now(), onClose: onClose}
+}
+
+// looks is how often progress is looked for within a stall. The kernel tells
+// only at a deadline how much of a write was taken.
+const looks = 4
+
+// Write writes p. Part of it taken counts as progress: a slow peer is served
+// as long as it goes on reading.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	c.arm()
+	for idle := 0; ; {
+		m, err := c.Conn.Write(p[n:])
+		n += m
+		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if idle++; m > 0 {
+			idle = 0
+		}
+		if idle == looks || c.pinned.Load() {
+			return n, err
+		}
+		c.armFor(c.stall / looks)
+	}
+}
+
+// arm moves the write deadline before a write, but not before every one: that
+// costs several percent of a small exchange.
+func (c *Conn) arm() {
+	if time.Duration(c.armed.Load())-time.Since(c.start) < c.stall/looks {
+		c.armFor(2 * c.stall / looks)
+	}
+}
+
+func (c *Conn) armFor(d time.Duration) {
+	if c.pinned.Load() {
+		return
+	}
+	deadline := time.Since(c.start) + d
+	c.Conn.SetWriteDeadline(c.start.Add(deadline)) // fails only on a closed connection; so will the write
+	c.armed.Store(int64(deadline))
+}
+
+// SetWriteDeadline puts t in place of the bound on stalls, until it is called
+// with the zero time, which brings that back.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() && !c.pinned.Load() {
+		return nil // net/http does this after every response
+	}
+	c.pinned.Store(!t.IsZero())
+	c.armed.Store(0)
+	if t.IsZero() {
+		c.arm() // at once, for a write that is under way
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets both deadlines.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
+
+// Read reads, and reports io.EOF after StopReading.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.deaf.Load() {
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(p)
+	c.received.Add(int64(n))
+	return n, err
+}
+
+// Received is how many bytes have been read.
+func (c *Conn) Received() int64 { return c.received.Load() }
+
+// CloseWrite sends a FIN and leaves the other direction open.
+func (c *Conn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that carries the connection.
+func NewContext(ctx context.Context, c *Conn) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// FromContext returns the connection that ctx carries, or nil.
+func FromContext(ctx context.Context) *Conn {
+	c, _ := ctx.Value(contextKey{}).(*Conn)
+	return c
+}

@@ -1,0 +1,31 @@
+package pool
+
+import (
+	"net/url"
+	"sync/atomic"
+)
+
+// Backend is one upstream server. Its URL is its identity.
+type Backend struct {
+	URL  *url.URL
+	name string
+
+	inFlight atomic.Int64
+	failures atomic.Int64  // consecutive failed exchanges
+	downs    atomic.Uint64 // how often it has gone down
+	state    atomic.Uint32 // a State; written under the pool's lock
+
+	contrary int // consecutive probes that contradict state; under the pool's lock
+}
+
+// String is the backend's URL.
+func (b *Backend) String() string { return b.name }
+
+// MarshalText makes JSON logs show what text logs do.
+func (b *Backend) MarshalText() ([]byte, error) { return []byte(b.name), nil }
+
+// State says whether the backend may be picked.
+func (b *Backend) State() State { return State(b.state.Load()) }
+
+// InFlight is how many leases are out.
+func (b *Backend) InFlight() int64 { return b.inFlight.Load() }

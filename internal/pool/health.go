@@ -1,0 +1,88 @@
+package pool
+
+// State says what is known of a backend. Only one that is Up may be picked.
+type State uint32
+
+// Unknown holds until the first probe.
+const (
+	Unknown State = iota
+	Up
+	Down
+)
+
+func (s State) String() string { return [...]string{"unknown", "up", "down"}[s] }
+
+// MarshalText makes JSON logs show what text logs do.
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Change is a backend's change of state.
+type Change struct {
+	Backend  *Backend
+	From, To State
+	Reason   string
+	// Traffic says that a failed exchange caused it, not a probe.
+	Traffic bool
+}
+
+// ObserveProbe takes the result of an active check, nil for a good one, and
+// reports whether it changed the backend's state. A probe that was cancelled
+// is no result and must not be passed.
+func (p *ServerPool) ObserveProbe(b *Backend, err error) (changed bool) {
+	to, reason := Up, "probe succeeded"
+	if err != nil {
+		to, reason = Down, err.Error()
+	}
+	return p.change(Change{Backend: b, To: to, Reason: reason}, func() bool { return p.probeDecides(b, to) })
+}
+
+// probeDecides counts consecutive probes that contradict the state. p.mu is
+// held.
+func (p *ServerPool) probeDecides(b *Backend, to State) bool {
+	state := b.State()
+	if state == to {
+		b.contrary = 0
+		return false
+	}
+	b.contrary++
+	switch {
+	case state == Unknown:
+		return true
+	case to == Up:
+		return b.contrary >= p.thresholds.Rise
+	default:
+		return b.contrary >= p.thresholds.Fall
+	}
+}
+
+// observeFailure takes the result of a failed exchange. Of the exchanges that
+// were under way when a backend went down only the first is news: the others
+// met the same fault, and must not take it down again once it is back.
+func (p *ServerPool) observeFailure(l Lease, reason string) {
+	b := l.Backend
+	p.change(Change{Backend: b, To: Down, Reason: reason, Traffic: true}, func() bool {
+		return b.State() == Up && b.downs.Load() == l.downs &&
+			b.failures.Add(1) >= int64(p.thresholds.PassiveFall)
+	})
+}
+
+// change makes c if decides says so, and makes it known. onChange is called
+// without the lock: it may write a log.
+func (p *ServerPool) change(c Change, decides func() bool) bool {
+	b := c.Backend
+	p.mu.Lock()
+	c.From = b.State()
+	if !decides() {
+		p.mu.Unlock()
+		return false
+	}
+	b.contrary = 0
+	b.failures.Store(0)
+	if c.To == Down {
+		b.downs.Add(1)
+	}
+	b.state.Store(uint32(c.To))
+	p.publish()
+	p.mu.Unlock()
+	p.onChange(c)
+	return true
+}

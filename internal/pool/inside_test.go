@@ -1,0 +1,53 @@
+package pool
+
+import (
+	"errors"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The tests in this file are those that must look inside.
+
+// The lock is held for as long as the test runs, so a request that took it
+// would never end.
+func TestAHealthyRequestTakesNoLock(t *testing.T) {
+	p := New([]*url.URL{{Scheme: "http", Host: "a"}, {Scheme: "http", Host: "b"}}, Thresholds{1, 1, 1}, nil)
+	for _, b := range p.Backends() {
+		p.ObserveProbe(b, nil)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.GetNextHealthyBackend()
+		for _, end := range []func(Lease){Lease.Succeeded, Lease.Abandoned} {
+			lease, _ := p.Acquire()
+			lease.Backend.State()
+			lease.Backend.InFlight()
+			end(lease)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second): // only if it is stuck
+		require.FailNow(t, "a request waits for the lock")
+	}
+}
+
+// A backend may go down between the pick and the moment the lease is dated.
+func TestAFailureOfALeaseTakenWhileTheBackendWentDownIsIgnored(t *testing.T) {
+	changes := 0
+	p := New([]*url.URL{{Scheme: "http", Host: "a"}}, Thresholds{1, 1, 1}, func(Change) { changes++ })
+	b := p.Backends()[0]
+	p.ObserveProbe(b, nil)
+	p.ObserveProbe(b, errors.New("status 503"))
+	b.inFlight.Add(1)
+	late := Lease{b, p, b.downs.Load()}
+	late.Failed("dial_refused")
+	require.Equal(t, 2, changes)
+	require.Equal(t, Down, b.State())
+}

@@ -1,0 +1,38 @@
+package pool
+
+// Lease is a picked backend until it is given back, by exactly one call of
+// Succeeded, Failed or Abandoned. That call belongs after the last byte of the
+// response or tunnel, not after its head.
+type Lease struct {
+	Backend *Backend
+	pool    *ServerPool
+	downs   uint64 // how often the backend had gone down when it was picked
+}
+
+// Acquire picks a backend and counts the lease as in flight.
+func (p *ServerPool) Acquire() (Lease, error) {
+	b, err := p.GetNextHealthyBackend()
+	if err != nil {
+		return Lease{}, err
+	}
+	b.inFlight.Add(1)
+	return Lease{b, p, b.downs.Load()}, nil
+}
+
+// Succeeded gives back a backend that did its part.
+func (l Lease) Succeeded() {
+	if l.Backend.failures.Load() != 0 { // a write here would cost every request a shared cache line
+		l.Backend.failures.Store(0)
+	}
+	l.Abandoned()
+}
+
+// Abandoned gives back a backend that nothing was learned about: the client
+// left, or was at fault.
+func (l Lease) Abandoned() { l.Backend.inFlight.Add(-1) }
+
+// Failed gives back a backend that failed the exchange.
+func (l Lease) Failed(reason string) {
+	l.Abandoned()
+	l.pool.observeFailure(l, reason)
+}
