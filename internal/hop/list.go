@@ -57,13 +57,14 @@ func sameFold[A, B Text](a A, b B) bool {
 
 // AppendUpgrade appends the protocols of an Upgrade field that may cross this
 // hop. h2c may not: it would carry requests past every rule of the proxy
-// (RFC 9113, 3.1). Nothing is appended if nothing is left.
+// (RFC 9113, 3.1). What is no protocol (RFC 9110, 7.8) might be h2c to another
+// reader, and may not either. Nothing is appended if nothing is left.
 func AppendUpgrade[S Text](dst []byte, value S) []byte {
 	start := len(dst)
 	for len(value) > 0 {
 		var item S
 		item, value = nextItem(value)
-		if len(item) == 0 || equalFold(item, "h2c") {
+		if !mayUpgradeTo(item) {
 			continue
 		}
 		if len(dst) > start {
@@ -72,6 +73,16 @@ func AppendUpgrade[S Text](dst []byte, value S) []byte {
 		dst = append(dst, item...)
 	}
 	return dst
+}
+
+// mayUpgradeTo takes a name, or a name, a slash and a version.
+func mayUpgradeTo[S Text](protocol S) bool {
+	end := 0
+	for end < len(protocol) && protocol[end] != '/' {
+		end++
+	}
+	name, version := protocol[:end], protocol[min(end+1, len(protocol)):]
+	return ValidName(name) && !equalFold(name, "h2c") && (end == len(protocol) || ValidName(version))
 }
 
 // AppendForwardedFor appends an X-Forwarded-For value: the client behind what

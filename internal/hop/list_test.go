@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -59,23 +60,25 @@ func upgrade(t *testing.T, value string) string {
 		func(dst []byte) []byte { return AppendUpgrade(dst, []byte(value)) })
 }
 
-func TestUpgradeKeepsAllButH2C(t *testing.T) {
+func TestUpgradeKeepsProtocolsButH2C(t *testing.T) {
 	for value, want := range map[string]string{
-		"websocket":                 "websocket",
-		"WebSocket":                 "WebSocket",
-		"h2c":                       "",
-		"H2C":                       "",
-		" h2c\t":                    "",
-		"h2c, websocket":            "websocket",
-		"websocket,H2c":             "websocket",
-		"a,h2c,b , h2C,\tc":         "a, b, c",
-		"h2c,h2c":                   "",
-		"h2cx, xh2c":                "h2cx, xh2c",
-		"TLS/1.0, HTTP/2.0, h2c":    "TLS/1.0, HTTP/2.0",
-		"":                          "",
-		",":                         "",
-		", ,websocket,,":            "websocket",
-		"spaces inside, are kept  ": "spaces inside, are kept",
+		"websocket":              "websocket",
+		"WebSocket":              "WebSocket",
+		"h2c":                    "",
+		"H2C":                    "",
+		" h2c\t":                 "",
+		"h2c, websocket":         "websocket",
+		"websocket,H2c":          "websocket",
+		"a,h2c,b , h2C,\tc":      "a, b, c",
+		"h2c,h2c":                "",
+		"h2cx, xh2c":             "h2cx, xh2c",
+		"TLS/1.0, HTTP/2.0, h2c": "TLS/1.0, HTTP/2.0",
+		"":                       "",
+		",":                      "",
+		", ,websocket,,":         "websocket",
+		"h2c/1, H2C/2.0, h2c/":   "",
+		`"h2c", h2c;q=1, h2 c`:   "",
+		"a/, /1, a/1/2, b/1":     "b/1",
 	} {
 		require.Equal(t, want, upgrade(t, value), "%q", value)
 	}
@@ -128,7 +131,11 @@ func FuzzUpgrade(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		got := upgrade(t, value)
 		listHas("h2c").holds(t, false, got)
-		kept := slices.DeleteFunc(items(value), func(item string) bool { return item == "" || asciiLower(item) == "h2c" })
+		protocol := regexp.MustCompile("^([!#$%&'*+.^_`|~0-9A-Za-z-]+)(/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?$")
+		kept := slices.DeleteFunc(items(value), func(item string) bool {
+			match := protocol.FindStringSubmatch(item)
+			return match == nil || asciiLower(match[1]) == "h2c"
+		})
 		require.Equal(t, strings.Join(kept, ", "), got)
 	})
 }
