@@ -64,18 +64,35 @@ func parseBackend(text string) (*url.URL, error) {
 	case strings.ContainsAny(text, "?#"):
 		return nil, errors.New("holds a query or a fragment")
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	host, err := normalHost(u)
+	if err != nil {
+		return nil, err
 	}
-	n, err := strconv.Atoi(port)
-	if err != nil || n < 1 || n > 65535 {
-		return nil, fmt.Errorf("has port %s, which is not from 1 to 65535", port)
-	}
-	host := strings.ReplaceAll(strings.ToLower(u.Hostname()), "%", "%25") // before the zone of an IPv6 address
 	prefix := strings.TrimRight(u.EscapedPath(), "/")
 	if strings.HasPrefix(prefix, "//") {
 		return nil, errors.New("has a path that begins with //")
 	}
-	return url.Parse(u.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(n)) + prefix)
+	return url.Parse(u.Scheme + "://" + host + prefix)
+}
+
+// normalHost leaves the scheme's own port out: the host is what a backend gets
+// in Host (RFC 9110, 4.2.3).
+func normalHost(u *url.URL) (string, error) {
+	host := strings.ReplaceAll(strings.ToLower(u.Hostname()), "%", "%25") // before the zone of an IPv6 address
+	own := map[string]int{"http": 80, "https": 443}[u.Scheme]
+	port := own
+	if text := u.Port(); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 65535 {
+			return "", fmt.Errorf("has port %s, which is not from 1 to 65535", text)
+		}
+		port = n
+	}
+	if port != own {
+		return net.JoinHostPort(host, strconv.Itoa(port)), nil
+	}
+	if strings.Contains(host, ":") {
+		return "[" + host + "]", nil
+	}
+	return host, nil
 }

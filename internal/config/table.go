@@ -76,7 +76,7 @@ func (c *Config) Settings() []Setting {
 			Help: "part of a request body kept so that it can be sent again"},
 		{Key: "limits.response_header_bytes", Env: "MAX_RESPONSE_HEADER_BYTES", Default: "64KiB", Type: Size(&l.ResponseHeaderBytes, 1<<10, 1<<20),
 			Help: "size of a response head; above it 502"},
-		{Key: "limits.informational", Env: "MAX_INFORMATIONAL", Default: "16", Type: Int(&l.Informational, 0, 1000),
+		{Key: "limits.informational", Env: "MAX_INFORMATIONAL", Default: "16", Type: Int(&l.Informational, 1, 1000),
 			Help: "1xx responses to one request; above it 502"},
 		{Key: "limits.idle_conns", Env: "BACKEND_IDLE_CONNS", Default: "1024", Type: Int(&l.IdleConns, 1, 1<<20),
 			Help: "unused connections kept per backend"},

@@ -179,16 +179,22 @@ func Prefixes(dst *[]netip.Prefix) Type {
 	}}
 }
 
+// parsePrefix writes IPv4 networks in IPv4's way: a peer's address is compared
+// so.
 func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		prefix, err := netip.ParsePrefix(text)
-		return prefix.Masked(), err
+	if !strings.Contains(text, "/") {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
+	prefix, err := netip.ParsePrefix(text)
+	if err == nil && prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 	}
-	return netip.PrefixFrom(addr, addr.BitLen()), nil
+	return prefix.Masked(), err
 }
 
 // listItems splits at commas; blanks and empty items do not count.

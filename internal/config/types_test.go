@@ -121,6 +121,8 @@ func TestPrefixesAreNetworksAndAddresses(t *testing.T) {
 		" , ":                         nil,
 		"10.0.0.0/8":                  prefixes("10.0.0.0/8"),
 		"10.1.2.3/8":                  prefixes("10.0.0.0/8"),
+		"::ffff:10.0.0.0/104":         prefixes("10.0.0.0/8"),
+		"::ffff:10.0.0.1":             prefixes("10.0.0.1/32"),
 		"192.0.2.1":                   prefixes("192.0.2.1/32"),
 		"::1":                         prefixes("::1/128"),
 		" 10.0.0.0/8 ,, ::1,fc00::/7": prefixes("10.0.0.0/8", "::1/128", "fc00::/7"),
