@@ -16,6 +16,21 @@ const (
 // request, and Close lingers.
 func (c *Conn) StopReading() { c.deaf.Store(true) }
 
+// Reset makes Close send a reset instead of a FIN, so that the peer cannot
+// take what it has got for all there is.
+func (c *Conn) Reset() {
+	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0) // fails only on a closed connection
+	}
+}
+
+// NotifyClose has f called when this side closes the connection, instead of
+// the f before; nil ends that.
+func (c *Conn) NotifyClose(f *func()) { c.watch.Store(f) }
+
+// ForgetClose is NotifyClose(nil), unless it is no longer f that is called.
+func (c *Conn) ForgetClose(f *func()) { c.watch.CompareAndSwap(f, nil) }
+
 // Close closes the connection. After StopReading it first sends a FIN and
 // reads on for a moment: closing with unread bytes would make the kernel send
 // a reset, and that may reach the peer before it has read the response
@@ -26,6 +41,9 @@ func (c *Conn) Close() error {
 	}
 	if c.onClose != nil {
 		defer c.onClose(c)
+	}
+	if f := c.watch.Swap(nil); f != nil {
+		defer (*f)()
 	}
 	if c.deaf.Load() && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))

@@ -23,8 +23,11 @@ type Conn struct {
 	pinned   atomic.Bool  // somebody else's write deadline is in force
 	received atomic.Int64
 	deaf     atomic.Bool
+	busy     atomic.Bool
 	onClose  func(*Conn)
 	closed   atomic.Bool
+	watch    atomic.Pointer[func()] // see NotifyClose
+	grace    time.Duration          // see ReadFirst
 }
 
 // New wraps inner. A write fails with os.ErrDeadlineExceeded when the peer has
@@ -46,7 +49,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		m, err := c.Conn.Write(p[n:])
 		n += m
 		if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return n, err
+			return n, c.letReadFirst(err)
 		}
 		if idle++; m > 0 {
 			idle = 0
@@ -104,6 +107,25 @@ func (c *Conn) Read(p []byte) (int, error) {
 	c.received.Add(int64(n))
 	return n, err
 }
+
+// ReadFirst makes a write that fails because the peer has closed wait for d
+// before it says so. A server may answer and close while a request is still
+// being sent (RFC 9112, 9.5); whoever reads should get that answer first. It is
+// to be called before the connection is used.
+func (c *Conn) ReadFirst(d time.Duration) { c.grace = d }
+
+func (c *Conn) letReadFirst(err error) error {
+	if err != nil && c.grace > 0 && !errors.Is(err, net.ErrClosed) {
+		time.Sleep(c.grace)
+	}
+	return err
+}
+
+// SetBusy says whether a request or a tunnel is under way on the connection.
+func (c *Conn) SetBusy(busy bool) { c.busy.Store(busy) }
+
+// Busy reports what SetBusy said.
+func (c *Conn) Busy() bool { return c.busy.Load() }
 
 // Received is how many bytes have been read.
 func (c *Conn) Received() int64 { return c.received.Load() }
