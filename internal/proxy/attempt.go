@@ -1,0 +1,135 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http/httptrace"
+	"net/textproto"
+	"sync"
+
+	"go-proxy/internal/exchange"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/netconn"
+	"go-proxy/internal/pool"
+)
+
+// attempt is one try at one backend.
+type attempt struct {
+	request *request
+	lease   pool.Lease
+
+	conn          *netconn.Conn // the backend's; nil before there is one
+	reused        bool          // conn has carried requests before
+	received      int64         // what conn had received before
+	informational int           // 1xx responses seen
+	closed        func()        // told when conn is closed
+	ended         bool
+
+	mu    sync.Mutex // failures are noted by whoever meets them
+	cause hop.Cause
+	err   error
+}
+
+// attemptKey finds the attempt in the context of the request sent.
+type attemptKey struct{}
+
+// note keeps the first failure: what follows from it is no news.
+func (a *attempt) note(cause hop.Cause, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cause == hop.None {
+		a.cause, a.err = cause, err
+	}
+}
+
+// result is how the attempt has gone so far.
+func (a *attempt) result() (hop.Cause, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cause, a.err
+}
+
+// end gives the backend back with what was learned about it. Later calls do
+// nothing.
+func (a *attempt) end() {
+	if a.ended {
+		return
+	}
+	a.ended = true
+	if a.closed != nil {
+		a.conn.ForgetClose(&a.closed)
+	}
+	cause, err := a.result()
+	a.log(cause)
+	switch {
+	case cause == hop.None || cause == hop.TunnelIdle:
+		a.lease.Succeeded()
+	case cause.Party() != hop.Backend || a.stale(cause):
+		a.lease.Abandoned()
+	default:
+		failure := &hop.Failure{Cause: cause, Err: err}
+		a.request.proxy.log.Debug("attempt failed", "backend", a.lease.Backend, "reason", failure)
+		a.lease.Failed(failure.Error())
+	}
+}
+
+// log adds the attempt to the record.
+func (a *attempt) log(cause hop.Cause) {
+	r := &a.request.record
+	r.Attempts = append(r.Attempts, exchange.Attempt{Backend: a.lease.Backend.String(), Cause: cause})
+}
+
+// stale reports whether the connection ended as unused ones do: any server may
+// close one while a request is on its way (RFC 9112, 9.5), and that says
+// nothing of its health.
+func (a *attempt) stale(cause hop.Cause) bool {
+	return a.reused && cause == hop.ResetBeforeResponse && a.silent()
+}
+
+// silent reports whether the backend has sent nothing since it was asked.
+func (a *attempt) silent() bool { return a.conn == nil || a.conn.Received() == a.received }
+
+// watch adds to the trace that httputil made for this request. A trace of our
+// own would be composed with it by reflection, on every request.
+func (a *attempt) watch(trace *httptrace.ClientTrace) {
+	relay := trace.Got1xxResponse
+	trace.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
+		if a.informational++; a.informational > a.request.proxy.limits.Informational {
+			return &hop.Failure{Cause: hop.BadResponse, Err: errTooManyInformational}
+		}
+		a.request.out.mu.Lock() // relay uses the header map
+		defer a.request.out.mu.Unlock()
+		return relay(code, header)
+	}
+	trace.GotConn = a.gotConn
+}
+
+// gotConn is told of the connection that is used. A second one means that the
+// request has met a stale one before, and goes again.
+func (a *attempt) gotConn(info httptrace.GotConnInfo) {
+	if a.conn != nil {
+		a.log(hop.ResetBeforeResponse)
+	}
+	var inner net.Conn = info.Conn
+	if t, ok := inner.(*tls.Conn); ok {
+		inner = t.NetConn()
+	}
+	a.reused = info.Reused
+	if a.conn, _ = inner.(*netconn.Conn); a.conn == nil {
+		return
+	}
+	a.received = a.conn.Received()
+	if a.request.body != nil {
+		a.closed = a.backendClosed
+		a.conn.NotifyClose(&a.closed)
+	}
+}
+
+// backendClosed ends the wait for the client's body when the backend has ended
+// the connection without an answer: http.Transport reports that only when the
+// body's reader has returned.
+func (a *attempt) backendClosed() {
+	if a.silent() && a.request.interrupted() == hop.None {
+		a.request.body.interrupt()
+	}
+}

@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go-proxy/internal/exchange"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/netconn"
+	"go-proxy/internal/pool"
+)
+
+// request is one exchange under way.
+type request struct {
+	proxy   *Proxy
+	in      *http.Request
+	out     responseWriter
+	body    *requestBody // nil if the request has none
+	attempt *attempt     // the one under way or made last; nil before
+	record  exchange.Record
+}
+
+// open begins an exchange.
+func (p *Proxy) open(w http.ResponseWriter, r *http.Request) *request {
+	x := &request{proxy: p, in: r}
+	x.out = responseWriter{inner: w, request: x}
+	x.record.Start = time.Now()
+	exchange.SetRequest(&x.record, r.RemoteAddr, r.Method, r.RequestURI)
+	if r.ContentLength != 0 {
+		x.body = newRequestBody(w, r, p.limits, p.timeouts.ClientBody)
+		if len(r.Header["Expect"]) > 0 {
+			x.body.proceed = x.out.proceed
+		}
+	}
+	return x
+}
+
+// end makes the exchange's one Record. It runs deferred, since httputil
+// reports a response that breaks off by a panic; that goes on to net/http,
+// which cuts the client's connection.
+func (x *request) end() {
+	panicked := recover()
+	if x.attempt != nil {
+		x.endAttempt(panicked != nil)
+	}
+	x.endBody()
+	x.endRecord()
+	if panicked != nil {
+		panic(panicked)
+	}
+}
+
+func (x *request) endAttempt(panicked bool) {
+	if x.out.tunnel != nil {
+		x.record.Received = x.out.tunnel.received.Load()
+		x.attempt.note(x.interrupted(), nil)
+	}
+	if panicked {
+		x.attempt.note(hop.Internal, nil) // unless a failure is known: that was why
+	}
+	x.attempt.end()
+	x.record.Cause, _ = x.attempt.result()
+	if panicked {
+		x.endBroken()
+	}
+}
+
+// endBroken delivers what the backend sent before it broke off. Without chunks
+// only a reset tells the client that this is not all (RFC 9112, 8).
+func (x *request) endBroken() {
+	if x.record.Cause.Party() == hop.Backend {
+		_ = x.out.FlushError()
+	}
+	if c := netconn.FromContext(x.in.Context()); c != nil && !x.in.ProtoAtLeast(1, 1) && x.out.status != 0 {
+		c.Reset()
+	}
+}
+
+func (x *request) endRecord() {
+	r := &x.record
+	r.Status, r.Sent = x.out.status, x.out.sent.Load()
+	if r.Status == 0 {
+		r.Status = r.Cause.Status()
+	}
+	r.Duration = time.Since(r.Start)
+	x.proxy.observe(r)
+}
+
+// endBody sees to it that what the client still sends of its body is never
+// taken for its next request.
+func (x *request) endBody() {
+	if x.body == nil {
+		return
+	}
+	x.record.Received = x.body.received()
+	if !x.body.end() {
+		x.stopReading()
+	}
+}
+
+func (x *request) stopReading() {
+	if c := netconn.FromContext(x.in.Context()); c != nil {
+		c.StopReading()
+	}
+}
+
+// forward tries one backend and answers for it if it fails.
+func (x *request) forward() {
+	lease, err := x.proxy.pool.Acquire()
+	if err != nil {
+		x.answer(hop.NoBackendAlive)
+		return
+	}
+	if log := x.proxy.log; log.Enabled(x.in.Context(), slog.LevelDebug) {
+		log.Debug("picked", "backend", lease.Backend, "client", x.in.RemoteAddr, "method", x.in.Method, "path", string(x.record.Path))
+	}
+	x.try(lease)
+	if cause, _ := x.attempt.result(); cause != hop.None && x.out.status == 0 {
+		x.attempt.end() // a backend that failed is out before the client can ask again
+		x.answer(cause)
+	}
+}
+
+// try makes one attempt.
+func (x *request) try(lease pool.Lease) {
+	x.attempt = &attempt{request: x, lease: lease}
+	r := x.in.WithContext(context.WithValue(x.in.Context(), attemptKey{}, x.attempt))
+	if x.body != nil {
+		r.Body, r.GetBody = x.body.reader(), x.body.again
+	}
+	x.proxy.upstreams[lease.Backend].ServeHTTP(&x.out, r)
+}
+
+// answer sends the proxy's own answer for the cause. A client that is gone is
+// cut off.
+func (x *request) answer(cause hop.Cause) {
+	x.record.Cause = cause
+	if cause == hop.ClientGone {
+		panic(http.ErrAbortHandler)
+	}
+	if cause.Party() == hop.Client {
+		x.stopReading() // what follows cannot be trusted
+	}
+	writeAnswer(&x.out, x.in.Method, cause, x.proxy.retryAfter)
+}
+
+// interrupted is the cause of the end of the request's context, or None.
+func (x *request) interrupted() hop.Cause {
+	ctx := x.in.Context()
+	if ctx.Err() == nil {
+		return hop.None
+	}
+	if f, ok := errors.AsType[*hop.Failure](context.Cause(ctx)); ok {
+		return f.Cause
+	}
+	return hop.ClientGone // net/http cancels when the client's connection ends
+}

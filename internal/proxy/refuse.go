@@ -1,0 +1,77 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"go-proxy/internal/hop"
+)
+
+// refuse says why a request must not be forwarded, or None.
+func (p *Proxy) refuse(r *http.Request) hop.Cause {
+	switch {
+	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, 3.4)
+		return hop.BadRequest
+	case r.Method == http.MethodConnect: // a tunnel past every rule (RFC 9110, 9.3.6)
+		return hop.MethodNotAllowed
+	case int64(len(r.RequestURI)) > p.limits.TargetBytes:
+		return hop.TargetTooLong
+	case p.headTooLarge(r):
+		return hop.HeaderTooLarge
+	case p.limits.BodyBytes > 0 && r.ContentLength > p.limits.BodyBytes:
+		return hop.BodyTooLarge
+	case !understandsExpect(r.Header["Expect"]):
+		return hop.ExpectationFailed
+	}
+	if _, ok := hop.Target(r.Method, r.RequestURI); !ok {
+		return hop.BadRequest
+	}
+	// Whether the bytes of such a body are HTTP would depend on the backend.
+	if r.ContentLength != 0 && wantsUpgrade(r) {
+		return hop.BadRequest
+	}
+	return hop.None
+}
+
+// understandsExpect reports whether the only expectation is 100-continue
+// (RFC 9110, 10.1.1). Any other might be understood by one hop and not by the
+// next, which would then disagree on when the body comes.
+func understandsExpect(values []string) bool {
+	return len(values) == 0 || len(values) == 1 && strings.EqualFold(values[0], "100-continue")
+}
+
+// headTooLarge counts again, since net/http allows 4 KiB more than told and
+// any number of lines.
+func (p *Proxy) headTooLarge(r *http.Request) bool {
+	lines, size := 1, len(r.Method)+len(r.RequestURI)+len(" HTTP/1.1\r\n\r\nHost: \r\n")+len(r.Host)
+	for name, values := range r.Header {
+		lines += len(values)
+		for _, v := range values {
+			size += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return lines > p.limits.HeaderLines || int64(size) > p.limits.HeaderBytes
+}
+
+// wantsUpgrade reports whether a protocol would be forwarded in Upgrade.
+func wantsUpgrade(r *http.Request) bool {
+	return len(r.Header["Upgrade"]) > 0 && upgradeTo(r) != ""
+}
+
+// upgradeTo is the value of Upgrade to be forwarded, or "".
+func upgradeTo(r *http.Request) string {
+	if !r.ProtoAtLeast(1, 1) || !connectionHas(r.Header, "upgrade") {
+		return ""
+	}
+	return string(hop.AppendUpgrade(nil, r.Header.Get("Upgrade")))
+}
+
+// connectionHas reports whether a Connection field lists the option.
+func connectionHas(h http.Header, lower string) bool {
+	for _, v := range h["Connection"] {
+		if hop.HasToken(v, lower) {
+			return true
+		}
+	}
+	return false
+}

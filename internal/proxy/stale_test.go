@@ -1,0 +1,157 @@
+package proxy_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/testkit"
+)
+
+// closesReused answers the first request of every connection; at the second it
+// has closed, as a server may whose idle timeout is over. received counts the
+// requests that reached it.
+func closesReused(t *testing.T, received *atomic.Int64) string {
+	return testkit.Script(t, func(p *testkit.Peer) {
+		for first := true; ; first = false {
+			request, body := p.Request()
+			if request == nil {
+				return
+			}
+			received.Add(1)
+			if !first {
+				return
+			}
+			p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+	})
+}
+
+// RFC 9110, 9.2.2: what is idempotent goes again on a fresh connection, and
+// the client does not notice.
+func TestIdempotentRequestSurvivesAStaleConnection(t *testing.T) {
+	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} {
+		for _, body := range []string{"", "body", strings.Repeat("x", 64<<10)} {
+			if body != "" && method != "PUT" && method != "DELETE" {
+				continue
+			}
+			var received atomic.Int64
+			r := newRig(t, []string{closesReused(t, &received)})
+			for range 2 {
+				response, got := r.do(httptest.NewRequest(method, r.url("/"), strings.NewReader(body)))
+				require.Equal(t, 200, response.StatusCode, method)
+				require.Equal(t, body, got)
+				r.failed(hop.None, 200, false)
+			}
+			require.EqualValues(t, 3, received.Load(), "one went twice")
+			r.nobodyBlamed()
+		}
+	}
+}
+
+// What may not be sent again is answered with a 502, delivered once, and the
+// backend is not blamed for closing an old connection.
+func TestRequestThatMayNotBeRepeatedIsDeliveredOnce(t *testing.T) {
+	for name, c := range map[string]struct{ method, body string }{
+		"POST":                  {"POST", "body"},
+		"POST without body":     {"POST", ""},
+		"PATCH":                 {"PATCH", "body"},
+		"PUT beyond the buffer": {"PUT", strings.Repeat("x", 64<<10+1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var received atomic.Int64
+			r := newRig(t, []string{closesReused(t, &received)})
+			for _, status := range []int{200, 502} {
+				response, _ := r.do(httptest.NewRequest(c.method, r.url("/"), strings.NewReader(c.body)))
+				require.Equal(t, status, response.StatusCode)
+			}
+			r.failed(hop.None, 200, false)
+			r.failed(hop.ResetBeforeResponse, 502, false)
+			require.EqualValues(t, 2, received.Load(), "each was delivered once")
+			require.Empty(t, r.changes)
+		})
+	}
+}
+
+func TestReplayBufferIsASetting(t *testing.T) {
+	var received atomic.Int64
+	r := newRig(t, []string{closesReused(t, &received)}, func(c *config.Config) { c.Limits.ReplayBytes = 3 })
+	for _, status := range []int{200, 502} {
+		response, _ := r.do(httptest.NewRequest("PUT", r.url("/"), strings.NewReader("body")))
+		require.Equal(t, status, response.StatusCode)
+	}
+}
+
+// A fresh connection that is closed is the backend's failure, whatever the
+// method: it is not tried again.
+func TestFreshConnectionThatIsClosedIsNotRepeated(t *testing.T) {
+	var connections atomic.Int64
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		connections.Add(1)
+		p.Request()
+	})})
+	response, _ := r.get("/")
+	require.Equal(t, 502, response.StatusCode)
+	r.failed(hop.ResetBeforeResponse, 502, true)
+	require.EqualValues(t, 1, connections.Load())
+}
+
+// A connection that ends after bytes of an answer was not stale: the backend
+// had begun.
+func TestReusedConnectionThatEndsInTheHeadIsTheBackendsFailure(t *testing.T) {
+	for _, begun := range []string{"HTTP/1.1 103 Early Hints\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n"} {
+		var received atomic.Int64
+		r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+			p.Request()
+			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			p.Request()
+			received.Add(1)
+			p.Send(begun)
+		})})
+		r.get("/")
+		r.failed(hop.None, 200, false)
+		response, _ := r.do(httptest.NewRequest("PUT", r.url("/"), strings.NewReader("body")))
+		require.Equal(t, 502, response.StatusCode)
+		r.failed(hop.ResetBeforeResponse, 502, true)
+		require.EqualValues(t, 1, received.Load(), "not sent again")
+	}
+}
+
+// An upload that cannot be sent again, since the client has not sent it yet,
+// fails at once; the backend is not blamed for an old connection.
+func TestPausedUploadOnAStaleConnectionFailsAtOnce(t *testing.T) {
+	var received atomic.Int64
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		p.Request()
+		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		p.Head()
+		received.Add(1)
+	})})
+	r.get("/")
+	r.failed(hop.None, 200, false)
+	got := r.raw("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	require.True(t, strings.HasPrefix(got, "HTTP/1.1 502 "), got)
+	r.failed(hop.ResetBeforeResponse, 502, false)
+	require.EqualValues(t, 1, received.Load())
+}
+
+// The record shows every attempt, also those that the client did not notice.
+func TestRepeatedRequestShowsInTheRecord(t *testing.T) {
+	for _, method := range []string{"GET", "DELETE"} {
+		var received atomic.Int64
+		r := newRig(t, []string{closesReused(t, &received)})
+		for range 2 {
+			r.do(httptest.NewRequest(method, r.url("/"), nil))
+		}
+		require.Len(t, r.record().Attempts, 1)
+		attempts := r.record().Attempts
+		require.Len(t, attempts, 2)
+		require.Equal(t, "reset_before_response", attempts[0].Outcome())
+		require.Equal(t, "answered", attempts[1].Outcome())
+	}
+}
