@@ -1,0 +1,28 @@
+// Package internal is the map of the code; there is nothing else in it.
+//
+//	app            puts the proxy together and runs it; the only one that knows all
+//	backendserver  the sample backend, a program of its own
+//
+//	server         the listening address, the clients' connections, the drain
+//	health         probes every backend and reports to the pool
+//	proxy          forwards requests: the net/http plane
+//	accesslog      one line for every exchange
+//
+//	exchange       the Record of one request, handed to observers at its end
+//	pool           the backends: which is alive, which is next
+//	hop            the facts of HTTP where a message passes on
+//	netconn        a connection whose writes must make progress
+//	config         settings from flags and environment
+//
+//	testkit        peers that tests misbehave with
+//
+// A package imports only from groups below its own, never sideways, but for
+// exchange, which may use hop: scripts/check holds that. What a package needs
+// of a sibling, app passes in as a func or a small interface.
+//
+// A request comes in through server, is taken by proxy, which asks pool for a
+// lease of a backend, forwards by the rules of hop, gives the lease back with
+// what it learned, and hands the exchange's Record to accesslog. A change of
+// health comes from health or from a failed request to pool, and out of it to
+// app, which logs it, drops idle connections and asks health to look again.
+package internal
