@@ -66,12 +66,13 @@ func TestRequestThatMayNotBeRepeatedIsDeliveredOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var received atomic.Int64
 			r := newRig(t, []string{closesReused(t, &received)})
-			for _, status := range []int{200, 502} {
+			send := func(status int, cause hop.Cause) {
 				response, _ := r.do(httptest.NewRequest(c.method, r.url("/"), strings.NewReader(c.body)))
 				require.Equal(t, status, response.StatusCode)
+				r.failed(cause, status, false)
 			}
-			r.failed(hop.None, 200, false)
-			r.failed(hop.ResetBeforeResponse, 502, false)
+			send(200, hop.None)
+			send(502, hop.ResetBeforeResponse)
 			require.EqualValues(t, 2, received.Load(), "each was delivered once")
 			require.Empty(t, r.changes)
 		})
@@ -145,10 +146,9 @@ func TestRepeatedRequestShowsInTheRecord(t *testing.T) {
 	for _, method := range []string{"GET", "DELETE"} {
 		var received atomic.Int64
 		r := newRig(t, []string{closesReused(t, &received)})
-		for range 2 {
-			r.do(httptest.NewRequest(method, r.url("/"), nil))
-		}
+		r.do(httptest.NewRequest(method, r.url("/"), nil))
 		require.Len(t, r.record().Attempts, 1)
+		r.do(httptest.NewRequest(method, r.url("/"), nil))
 		attempts := r.record().Attempts
 		require.Len(t, attempts, 2)
 		require.Equal(t, "reset_before_response", attempts[0].Outcome())
