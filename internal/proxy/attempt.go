@@ -119,7 +119,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 		return
 	}
 	a.received = a.conn.Received()
-	if a.request.body != nil {
+	if a.request.body != nil && !a.reused { // one that was stale may be replaced when the body has come
 		a.closed = a.backendClosed
 		a.conn.NotifyClose(&a.closed)
 	}

@@ -43,7 +43,7 @@ func understandsExpect(values []string) bool {
 // headTooLarge counts again, since net/http allows 4 KiB more than told and
 // any number of lines.
 func (p *Proxy) headTooLarge(r *http.Request) bool {
-	lines, size := 1, len(r.Method)+len(r.RequestURI)+len(" HTTP/1.1\r\n\r\nHost: \r\n")+len(r.Host)
+	lines, size := 1, len("  HTTP/1.1\r\nHost: \r\n\r\n")+len(r.Method)+len(r.RequestURI)+len(r.Host)
 	for name, values := range r.Header {
 		lines += len(values)
 		for _, v := range values {

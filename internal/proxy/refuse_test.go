@@ -46,7 +46,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 			417, hop.ExpectationFailed},
 		"target too long": {"GET /" + strings.Repeat("x", 8<<10) + " HTTP/1.1\r\n" + host + "\r\n", 414, hop.TargetTooLong},
 		"too many lines":  {"GET / HTTP/1.1\r\n" + host + strings.Repeat("A: b\r\n", 128) + "\r\n", 431, hop.HeaderTooLarge},
-		"head too large": {"GET / HTTP/1.1\r\n" + host + "A: " + strings.Repeat("x", 32<<10-40) + "\r\n\r\n",
+		"head too large": {"GET / HTTP/1.1\r\n" + host + "A: " + strings.Repeat("x", 32<<10+1-len("GET / HTTP/1.1\r\nA: \r\n\r\n")-len(host)) + "\r\n\r\n",
 			431, hop.HeaderTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -123,22 +123,30 @@ func TestReusedConnectionThatEndsInTheHeadIsTheBackendsFailure(t *testing.T) {
 	}
 }
 
-// An upload that cannot be sent again, since the client has not sent it yet,
-// fails at once; the backend is not blamed for an old connection.
-func TestPausedUploadOnAStaleConnectionFailsAtOnce(t *testing.T) {
-	var received atomic.Int64
+// An upload that pauses while its old connection turns out to be stale goes on
+// over a fresh one.
+func TestPausedUploadSurvivesAStaleConnection(t *testing.T) {
+	stale := make(chan bool)
+	var connections atomic.Int64
 	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
 		p.Request()
 		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		p.Head()
-		received.Add(1)
+		if connections.Add(1) == 1 {
+			p.Head()
+			p.Close()
+			stale <- true
+		}
 	})})
 	r.get("/")
 	r.failed(hop.None, 200, false)
-	got := r.raw("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
-	require.True(t, strings.HasPrefix(got, "HTTP/1.1 502 "), got)
-	r.failed(hop.ResetBeforeResponse, 502, false)
-	require.EqualValues(t, 1, received.Load())
+	p := r.dial()
+	p.Send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
+	<-stale
+	p.Send("rest")
+	response, _ := p.Response("PUT")
+	require.Equal(t, 200, response.StatusCode)
+	r.failed(hop.None, 200, false)
+	require.EqualValues(t, 2, connections.Load())
 }
 
 // The record shows every attempt, also those that the client did not notice.
