@@ -1,0 +1,200 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	apinetwork "github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"github.com/stretchr/testify/require"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/network"
+)
+
+// containerHost runs each program in a container, on a network of the stack's
+// own.
+type containerHost struct {
+	t       testing.TB
+	engine  *client.Client
+	network *testcontainers.DockerNetwork
+}
+
+func newContainerHost(t testing.TB) host {
+	engine, err := docker()
+	require.NoError(t, err)
+	making.RLock()
+	nw, err := network.New(context.Background(), network.WithLabels(labels()))
+	making.RUnlock()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, nw.Remove(context.Background())) })
+	return &containerHost{t, engine, nw}
+}
+
+func labels() map[string]string { return map[string]string{label: fmt.Sprint(os.Getpid())} }
+
+// image builds the image of a program once, from the Dockerfile that users
+// get; nothing is pulled.
+var images = map[string]func() (string, error){
+	"reverse_proxy":  sync.OnceValues(func() (string, error) { return buildImage("reverse_proxy") }),
+	"backend_server": sync.OnceValues(func() (string, error) { return buildImage("backend_server") }),
+}
+
+func buildImage(program string) (string, error) {
+	dir, err := Static()
+	if err != nil {
+		return "", err
+	}
+	// The Dockerfile copies from bin/, so that is what its context looks like.
+	contextDir, err := os.MkdirTemp("", "go-proxy-image-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(contextDir)
+	dockerfile, err := os.ReadFile(filepath.Join("..", "Dockerfile"))
+	if err != nil {
+		return "", err
+	}
+	binary, err := os.ReadFile(filepath.Join(dir, program))
+	if err != nil {
+		return "", err
+	}
+	for name, content := range map[string][]byte{"Dockerfile": dockerfile, "bin/" + program: binary} {
+		path := filepath.Join(contextDir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(path, content, 0o755); err != nil {
+			return "", err
+		}
+	}
+	provider, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		return "", err
+	}
+	defer provider.Close()
+	return provider.BuildImage(context.Background(), &testcontainers.ContainerRequest{FromDockerfile: testcontainers.FromDockerfile{
+		Context: contextDir, Repo: "go-proxy-e2e", Tag: program, KeepImage: true,
+		BuildArgs: map[string]*string{"PROGRAM": &program},
+	}})
+}
+
+func (h *containerHost) backend(name string, n int) instance {
+	port := fmt.Sprint(8081 + n)
+	return h.container("backend_server", name, port, map[string]string{
+		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"})
+}
+
+func (h *containerHost) proxy(env map[string]string) instance {
+	env["PROXY_LISTEN_ADDR"] = ":9000"
+	return h.container("reverse_proxy", "proxy", "9000", env)
+}
+
+func (h *containerHost) container(program, name, port string, env map[string]string) instance {
+	image, err := images[program]()
+	require.NoError(h.t, err)
+	c := &container{t: h.t, host: h, name: name, port: port}
+	making.RLock()
+	c.DockerContainer, err = testcontainers.Run(context.Background(), image,
+		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithExposedPorts(port+"/tcp"),
+		network.WithNetwork([]string{name}, h.network),
+		testcontainers.WithLogConsumers(c),
+		testcontainers.WithNoStart())
+	making.RUnlock()
+	require.NoError(h.t, err)
+	h.t.Cleanup(func() {
+		require.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0)))
+	})
+	return c
+}
+
+// container is a program in its container.
+type container struct {
+	*testcontainers.DockerContainer
+	outputs
+	t          testing.TB
+	host       *containerHost
+	name, port string
+	started    bool
+}
+
+// Accept implements testcontainers.LogConsumer.
+func (c *container) Accept(l testcontainers.Log) {
+	if l.LogType == testcontainers.StdoutLog {
+		c.out.Write(l.Content)
+	} else {
+		c.err.Write(l.Content)
+	}
+}
+
+// start leaves the first start to testcontainers, which then follows the log.
+func (c *container) start() {
+	if !c.started {
+		c.started = true
+		require.NoError(c.t, c.Start(context.Background()))
+		return
+	}
+	_, err := c.host.engine.ContainerStart(context.Background(), c.GetContainerID(), client.ContainerStartOptions{})
+	require.NoError(c.t, err)
+}
+
+// addr is the published port. It may be another one after a start.
+func (c *container) addr() string {
+	port, err := c.MappedPort(context.Background(), c.port+"/tcp")
+	require.NoError(c.t, err)
+	return "127.0.0.1:" + fmt.Sprint(port.Num())
+}
+
+func (c *container) peerAddr() string { return c.name + ":" + c.port }
+
+func (c *container) signal(s syscall.Signal) {
+	_, err := c.host.engine.ContainerKill(context.Background(), c.GetContainerID(),
+		client.ContainerKillOptions{Signal: map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT", syscall.SIGKILL: "KILL"}[s]})
+	require.NoError(c.t, err)
+}
+
+func (c *container) wait() int {
+	var code int
+	require.Eventually(c.t, func() bool {
+		state, err := c.State(context.Background())
+		if err != nil || state.Running {
+			return false
+		}
+		code = state.ExitCode
+		return true
+	}, Patience, 5*time.Millisecond, "%s is still running", c.name)
+	return code
+}
+
+func (c *container) pause() {
+	_, err := c.host.engine.ContainerPause(context.Background(), c.GetContainerID(), client.ContainerPauseOptions{})
+	require.NoError(c.t, err)
+}
+
+func (c *container) resume() {
+	_, err := c.host.engine.ContainerUnpause(context.Background(), c.GetContainerID(), client.ContainerUnpauseOptions{})
+	require.NoError(c.t, err)
+}
+
+func (c *container) disconnect() {
+	_, err := c.host.engine.NetworkDisconnect(context.Background(), c.host.network.ID,
+		client.NetworkDisconnectOptions{Container: c.GetContainerID(), Force: true})
+	require.NoError(c.t, err)
+}
+
+func (c *container) connect() {
+	_, err := c.host.engine.NetworkConnect(context.Background(), c.host.network.ID, client.NetworkConnectOptions{
+		Container: c.GetContainerID(), EndpointConfig: &apinetwork.EndpointSettings{Aliases: []string{c.name}}})
+	require.NoError(c.t, err)
+}
+
+func (c *container) pid() int {
+	state, err := c.State(context.Background())
+	require.NoError(c.t, err)
+	return state.Pid
+}

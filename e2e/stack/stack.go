@@ -1,0 +1,160 @@
+package stack
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Patience bounds every wait. It is what a broken program costs, never what a
+// working one takes.
+const Patience = 20 * time.Second
+
+// Stack is a proxy that is ready, and its backends.
+type Stack struct {
+	T        testing.TB
+	Mode     Mode
+	Proxy    *Proxy
+	Backends []*Backend
+	client   *http.Client
+}
+
+// Option changes what New starts.
+type Option func(*options)
+
+type options struct {
+	backends int
+	env      map[string]string
+	peers    []string // addresses of backends that the test plays itself
+	shipped  bool
+	prefix   string
+}
+
+// WithBackends sets how many sample backends there are; the default is 3.
+func WithBackends(n int) Option { return func(o *options) { o.backends = n } }
+
+// WithPrefix gives the URL of every sample backend a path.
+func WithPrefix(path string) Option { return func(o *options) { o.prefix = path } }
+
+// With sets a setting of the proxy by its variable.
+func With(variable, value string) Option { return func(o *options) { o.env[variable] = value } }
+
+// WithPeers adds backends that the test plays itself, by URL, or by address
+// for http.
+func WithPeers(urls ...string) Option {
+	return func(o *options) {
+		for _, u := range urls {
+			if !strings.Contains(u, "://") {
+				u = "http://" + u
+			}
+			o.peers = append(o.peers, u)
+		}
+	}
+}
+
+// New starts backends, then a proxy for them, and waits until it takes
+// traffic. All ends with the test.
+func New(t testing.TB, mode Mode, opts ...Option) *Stack {
+	t.Helper()
+	o := options{backends: 3, env: map[string]string{
+		// Quick enough to wait for. The timeout is as long, so that a busy
+		// machine may be slow to answer.
+		"HEALTH_CHECK_INTERVAL": "1s",
+		"LOG_LEVEL":             "debug",
+		"LOG_FORMAT":            "text",
+		"ACCESS_LOG_FLUSH":      "5ms",
+	}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	s := &Stack{T: t, Mode: mode, client: newClient(t)}
+	host := newHost(t, mode)
+	if h, ok := host.(*binaryHost); ok {
+		h.shipped = o.shipped
+	}
+	urls := append([]string(nil), o.peers...)
+	for i := range o.backends {
+		b := newBackend(t, host, fmt.Sprintf("backend%d", i+1), i)
+		b.url += o.prefix
+		s.Backends = append(s.Backends, b)
+		urls = append(urls, b.url)
+	}
+	if _, set := o.env["TARGET_BACKEND_URLS"]; !set {
+		o.env["TARGET_BACKEND_URLS"] = strings.Join(urls, ",")
+	}
+	s.Proxy = newProxy(t, host, o.env)
+	s.Proxy.AwaitLog(ready)
+	s.Proxy.find()
+	return s
+}
+
+// Backend is the n-th backend, from 1.
+func (s *Stack) Backend(n int) *Backend { return s.Backends[n-1] }
+
+// URL is the proxy's, with the path.
+func (s *Stack) URL(path string) string { return "http://" + s.Proxy.Addr + path }
+
+// AwaitUp waits until the proxy holds all of the backends for up.
+func (s *Stack) AwaitUp(backends ...*Backend) {
+	s.T.Helper()
+	for _, b := range backends {
+		s.awaitState(b, "up")
+	}
+}
+
+// AwaitDown waits until the proxy holds all of the backends for down.
+func (s *Stack) AwaitDown(backends ...*Backend) {
+	s.T.Helper()
+	for _, b := range backends {
+		s.awaitState(b, "down")
+	}
+}
+
+func (s *Stack) awaitState(b *Backend, state string) {
+	s.T.Helper()
+	require.Eventually(s.T, func() bool { return s.State(b) == state }, Patience, time.Millisecond,
+		"%s is not %s", b.Name, state)
+}
+
+// State is what the proxy last said of the backend: up, down or "". It is asked
+// often, of long logs, so it reads them from the end.
+func (s *Stack) State(b *Backend) string {
+	log, about := s.Proxy.Log(), " backend="+b.url+" from="
+	last := strings.LastIndex(log, about)
+	if last < 0 {
+		return ""
+	}
+	_, change, _ := strings.Cut(log[last:], " to=")
+	state, _, _ := strings.Cut(change, " ")
+	return state
+}
+
+// Changes counts how often the proxy said that the backend went to the state.
+func (s *Stack) Changes(b *Backend, to string) int {
+	n := 0
+	for line := range strings.Lines(s.Proxy.Log()) {
+		if strings.Contains(line, " backend="+b.url+" ") && strings.Contains(line, " to="+to+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// Reason is why the backend is in its state.
+func (s *Stack) Reason(b *Backend) string {
+	s.T.Helper()
+	pattern := ` backend=` + regexp.QuoteMeta(b.url) + ` from=\S+ to=\S+ reason=("(?:[^"\\]|\\.)*"|\S+)\n`
+	matches := regexp.MustCompile(pattern).FindAllStringSubmatch(s.Proxy.Log(), -1)
+	require.NotEmpty(s.T, matches, "nothing is said of %s", b.Name)
+	reason := matches[len(matches)-1][1]
+	if unquoted, err := strconv.Unquote(reason); err == nil {
+		return unquoted
+	}
+	return reason
+}
