@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,11 +22,16 @@ type Problem struct {
 }
 
 func (p Problem) Error() string {
-	if p.Key == "" {
-		return fmt.Sprintf("%s: %v; valid: %s", p.Source, p.Err, p.Valid)
+	text := fmt.Sprintf("%s: %v; valid: %s", p.Source, p.Err, p.Valid)
+	if p.Key != "" {
+		text = fmt.Sprintf("%s: %s: %q: %v; valid: %s", p.Key, p.Source, p.Value, p.Err, p.Valid)
 	}
-	return fmt.Sprintf("%s: %s: %q: %v; valid: %s", p.Key, p.Source, p.Value, p.Err, p.Valid)
+	return userInfo.ReplaceAllString(text, "//***@")
 }
+
+// userInfo is where a URL has its password. Problems are printed where logs
+// are kept.
+var userInfo = regexp.MustCompile(`//[^/@\s"]*@`)
 
 // Problems are all that is wrong: with the command line, with settings in the
 // order of the table, and with settings that do not go together.
