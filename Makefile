@@ -3,7 +3,7 @@
 # Each target's own line says what it does; help prints those lines.
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Built and then exec'd, for `go run` does not pass SIGTERM on.
 .PHONY: run
@@ -31,3 +31,12 @@ cover: ## Measure test coverage and hold it to its minimum
 fuzz: export FUZZTIME ?= 60s
 fuzz: ## Fuzz every target for FUZZTIME each (60s)
 	@scripts/fuzz
+
+.PHONY: e2e
+e2e: ## Show the README's promises from outside, in process, with real binaries and in containers (Docker)
+	@E2E_MODES=inprocess,binaries,containers scripts/test -count=1 -timeout=10m ./e2e
+
+.PHONY: soak
+soak: export SOAK ?= 5m
+soak: ## Random faults over containers for SOAK (5m); SOAK_SEED replays a run
+	@E2E_MODES=containers go test -count=1 -timeout=0 -v -run '^TestSoak$$' ./e2e

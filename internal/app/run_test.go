@@ -186,7 +186,8 @@ func TestSlowHeadEnds(t *testing.T) {
 	r := start(t, []string{newSample(t, "a").URL}, "-timeouts-client-head", "50ms")
 	p := testkit.Dial(t, r.addr)
 	p.Send("GET / HTTP/1.1\r\nX-Slow: ")
-	p.AwaitEnd()
+	_, err := p.Rest()
+	require.NoError(t, err)
 }
 
 func TestIdleConnectionEnds(t *testing.T) {

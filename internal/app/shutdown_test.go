@@ -134,9 +134,10 @@ func TestShutdownCutsTunnels(t *testing.T) {
 func TestShutdownDuringTheFirstProbes(t *testing.T) {
 	hangs := testkit.Script(t, func(p *testkit.Peer) { p.AwaitEnd() })
 	r := launch(t, []string{"http://" + hangs}, "-health-interval", "1h", "-health-timeout", "1h")
-	r.log.await(t, "starting reverse proxy")
+	r.addr = r.log.await(t, `msg="starting reverse proxy" address=(\S+)`)
 	r.stop()
 	require.NoError(t, r.ended())
+	r.refuses()
 	require.NotContains(t, r.log.String(), "backend is down", "a cancelled probe is no result")
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -235,4 +236,84 @@ func TestAPeerThatIsStillSendingReceivesTheWholeResponse(t *testing.T) {
 	require.NoError(t, theirs.Close())
 	require.NoError(t, <-served)
 	require.EqualValues(t, head, ours.Received(), "and given to nobody")
+}
+
+func TestResetEndsTheConnectionWithAReset(t *testing.T) {
+	ours, theirs := tcp(t)
+	_, err := ours.Write([]byte("part"))
+	require.NoError(t, err)
+	got := make([]byte, 4)
+	_, err = io.ReadFull(theirs, got)
+	require.NoError(t, err)
+	ours.Reset()
+	_, err = ours.Write([]byte("more"))
+	require.NoError(t, err, "it concerns Close alone")
+	require.NoError(t, ours.Close())
+	_, err = io.ReadAll(theirs)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+}
+
+func TestResetOfWhatIsNotTCPIsAnOrdinaryClose(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		w.Reset()
+		require.NoError(t, w.Close())
+		_, err := w.peer.Read(make([]byte, 1))
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+// counter returns a func for NotifyClose, and how often it was called.
+func counter() (f *func(), calls *int) {
+	calls = new(int)
+	count := func() { *calls++ }
+	return &count, calls
+}
+
+func TestTheEndOfAConnectionIsNotifiedOnceItIsClosed(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		calls := 0
+		f := func() {
+			calls++
+			require.Equal(t, []string{"Close"}, w.inner.noted())
+		}
+		w.NotifyClose(&f)
+		require.NoError(t, w.CloseWrite())
+		w.inner.noted()
+		require.Zero(t, calls)
+		for range 3 {
+			w.Close()
+		}
+		require.Equal(t, 1, calls)
+		require.Len(t, w.told(), 1, "onClose is told besides")
+	})
+}
+
+func TestTheLastToAskForNoticeIsNotified(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		first, firstCalls := counter()
+		last, lastCalls := counter()
+		w.NotifyClose(first)
+		w.NotifyClose(last)
+		w.ForgetClose(first) // too late to matter
+		w.Close()
+		require.Zero(t, *firstCalls)
+		require.Equal(t, 1, *lastCalls)
+	})
+}
+
+func TestNoticeThatIsForgottenIsNotGiven(t *testing.T) {
+	for name, forget := range map[string]func(*wrapped, *func()){
+		"ForgetClose":      func(w *wrapped, f *func()) { w.ForgetClose(f) },
+		"NotifyClose(nil)": func(w *wrapped, _ *func()) { w.NotifyClose(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			wrap(t, func(t *testing.T, w *wrapped) {
+				f, calls := counter()
+				w.NotifyClose(f)
+				forget(w, f)
+				w.Close()
+				require.Zero(t, *calls)
+			})
+		})
+	}
 }

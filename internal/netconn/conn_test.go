@@ -58,3 +58,12 @@ func TestAddressesAreThoseOfTheConnection(t *testing.T) {
 	require.Equal(t, theirs.RemoteAddr(), ours.LocalAddr())
 	require.Equal(t, theirs.LocalAddr(), ours.RemoteAddr())
 }
+
+func TestAConnectionIsBusyWhileItIsSaidToBe(t *testing.T) {
+	c := netconn.New(&net.TCPConn{}, stall, nil)
+	require.False(t, c.Busy())
+	c.SetBusy(true)
+	require.True(t, c.Busy())
+	c.SetBusy(false)
+	require.False(t, c.Busy())
+}

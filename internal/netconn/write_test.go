@@ -2,6 +2,7 @@ package netconn_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -343,4 +344,45 @@ func TestSeveralGoroutinesMayUseAConnection(t *testing.T) {
 	}
 	all.Wait()
 	require.EqualValues(t, writes*size, ours.Received())
+}
+
+// writes has one write made after ReadFirst, and returns how long it took.
+func writes(t *testing.T, c *netconn.Conn, want error) time.Duration {
+	t.Helper()
+	c.ReadFirst(20 * time.Millisecond)
+	start := time.Now()
+	_, err := c.Write([]byte("x"))
+	require.ErrorIs(t, err, want)
+	return time.Since(start)
+}
+
+func TestAWriteToAPeerThatHasClosedGivesItsReaderTime(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		w.peer.Close()
+		require.Equal(t, 20*time.Millisecond, writes(t, w.Conn, io.ErrClosedPipe))
+	})
+}
+
+func TestNobodyIsGivenTimeBeforeReadFirst(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		w.peer.Close()
+		start := time.Now()
+		_, err := w.Write([]byte("x"))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		require.Zero(t, time.Since(start))
+	})
+}
+
+func TestAWriteThatSucceedsOrMeetsOurOwnCloseWaitsForNoReader(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		go w.takes(1, 0)
+		require.Zero(t, writes(t, w.Conn, nil))
+		require.Zero(t, writes(t, netconn.New(&failing{err: net.ErrClosed}, stall, nil), net.ErrClosed))
+	})
+}
+
+func TestAWriteThatStallsWaitsForNoReaderBesides(t *testing.T) {
+	wrap(t, func(t *testing.T, w *wrapped) {
+		require.Equal(t, stall+stall/4, writes(t, w.Conn, os.ErrDeadlineExceeded))
+	})
 }

@@ -81,6 +81,18 @@ func TestClientThatLeaves(t *testing.T) {
 	}
 }
 
+// A client that sends a FIN counts as gone: 499 is sent to nobody.
+func TestClientThatSendsAFINIsCutOff(t *testing.T) {
+	r := newRig(t, []string{testkit.Script(t, hang)})
+	p := r.dial()
+	p.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	p.CloseWrite()
+	rest, err := p.Rest()
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	r.failed(hop.ClientGone, 499, false)
+}
+
 // await waits until the log holds the text.
 func (r *rig) await(text string) {
 	r.t.Helper()
@@ -178,6 +190,24 @@ func TestClientThatTakesNothing(t *testing.T) {
 	<-gone
 	r.failed(hop.ClientWriteTimeout, 200, false)
 	r.nobodyBlamed()
+}
+
+// The backend's time runs only while the backend is waited for.
+func TestBackendIsNotBlamedForASlowClient(t *testing.T) {
+	const size, limit = 32 << 20, 200 * time.Millisecond
+	body := strings.Repeat("x", size)
+	addr := testkit.Script(t, func(p *testkit.Peer) {
+		p.Head()
+		p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size)
+		p.Send(body)
+	})
+	r := newRig(t, []string{addr}, func(c *config.Config) { c.Timeouts.BackendBody = limit })
+	p := r.dial()
+	p.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	p.Head()
+	time.Sleep(3 * limit) // the slowness is the subject
+	require.Equal(t, size, len(p.Take(size)))
+	r.failed(hop.None, 200, false)
 }
 
 // RFC 9112, 9.3.1: the body is counted in what the request said it is.

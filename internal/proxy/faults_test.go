@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,13 +101,15 @@ func TestDialFaults(t *testing.T) {
 		"TLS to a plain backend":    {"https://" + testkit.Script(t, says("HTTP/1.1 400 Bad Request\r\n\r\n")), hop.TLSFailed, 502},
 		"TLS handshake hangs":       {"https://" + testkit.Script(t, func(p *testkit.Peer) { p.AwaitEnd() }), hop.TLSFailed, 502},
 		"TLS handshake broken off":  {"https://" + testkit.Script(t, func(p *testkit.Peer) { p.Take(1) }), hop.TLSFailed, 502},
-		"certificate of a stranger": {selfSigned(t), hop.TLSFailed, 502},
+		"certificate of a stranger": {tlsBackend(t, http.NotFound, stranger(t)), hop.TLSFailed, 502},
+		"certificate of another":    {strings.Replace(tlsBackend(t, http.NotFound), "127.0.0.1", "localhost", 1), hop.TLSFailed, 502},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, []string{c.url}, quick)
 			response, _ := r.get("/")
 			require.Equal(t, c.status, response.StatusCode)
 			r.failed(c.cause, c.status, true)
+			require.Equal(t, 1, strings.Count((<-r.changes).Reason, c.cause.String()), "said once")
 		})
 	}
 }
@@ -132,14 +133,6 @@ func fullListener(t *testing.T) string {
 		t.Cleanup(func() { conn.Close() })
 	}
 	return addr.String()
-}
-
-func selfSigned(t *testing.T) string {
-	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.Config.ErrorLog = discard
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	return s.URL
 }
 
 // A body that breaks off must never look complete.
@@ -175,7 +168,8 @@ func TestFaultsInTheResponseBody(t *testing.T) {
 			if name == "reset" {
 				delivered <- true
 			}
-			rest, _ := p.Rest()
+			rest, err := p.Rest()
+			require.NoError(t, err, "a reset could destroy what came")
 			require.NotContains(t, rest, "0\r\n\r\n", "a clean end")
 			record := r.record()
 			require.Equal(t, c.cause.String(), record.Cause.String())
@@ -271,4 +265,62 @@ func TestBackendThatDiesDuringAPausedUploadIsNoticed(t *testing.T) {
 			r.failed(hop.ResetBeforeResponse, 502, true)
 		})
 	}
+}
+
+// failsOn is a backend that fails the request for /fails and that alone.
+func failsOn(t *testing.T) string {
+	return testkit.Script(t, func(p *testkit.Peer) {
+		switch head := p.Head(); {
+		case strings.HasPrefix(head, "GET /fails "):
+		case strings.Contains(head, "Upgrade: websocket"):
+			p.Send(switches)
+			p.AwaitEnd()
+		default:
+			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+		}
+	})
+}
+
+// The threshold counts failures in a row.
+func TestWhatABackendDoesWellEndsARowOfFailures(t *testing.T) {
+	for name, well := range map[string]func(*rig){
+		"an answer": func(r *rig) { r.get("/") },
+		"a tunnel that fell silent": func(r *rig) {
+			p := r.dial()
+			p.Send(upgrade)
+			p.AwaitEnd()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, []string{failsOn(t)}, func(c *config.Config) {
+				c.Health.PassiveFall = 2
+				c.Timeouts.TunnelIdle = 10 * time.Millisecond
+			})
+			r.get("/fails")
+			r.failed(hop.ResetBeforeResponse, 502, false)
+			well(r)
+			r.record()
+			r.get("/fails")
+			r.failed(hop.ResetBeforeResponse, 502, false)
+			r.get("/fails")
+			r.failed(hop.ResetBeforeResponse, 502, true)
+		})
+	}
+}
+
+// What a backend did is no reason to end the connection of a client whose
+// request has come whole.
+func TestClientKeepsItsConnectionWhenABackendFails(t *testing.T) {
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) { p.Request() })})
+	p := r.dial()
+	p.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+	response, _ := p.Response("POST")
+	require.Equal(t, 502, response.StatusCode)
+	require.False(t, response.Close)
+	r.failed(hop.ResetBeforeResponse, 502, true)
+	r.pool.ObserveProbe(r.pool.Backends()[0], nil)
+	p.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	response, _ = p.Response("GET")
+	require.Equal(t, 502, response.StatusCode)
+	r.failed(hop.ResetBeforeResponse, 502, true)
 }

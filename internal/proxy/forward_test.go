@@ -158,7 +158,7 @@ func TestBodiesPassInBothDirections(t *testing.T) {
 	})
 	r := newRig(t, []string{addr})
 	for _, size := range []int{1, 4096, 64 << 10, 64<<10 + 1, 3 << 20} {
-		body := strings.Repeat("x", size)
+		body := distinct(size)
 		response, got := r.do(httptest.NewRequest("POST", r.url("/"), strings.NewReader(body)))
 		require.Equal(t, fmt.Sprint(size), response.Header.Get("X-Length"))
 		require.True(t, body == got)

@@ -33,6 +33,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"CONNECT with path": {"CONNECT /x HTTP/1.1\r\n" + host + "\r\n", 405, hop.MethodNotAllowed},
 		"HTTP/2 preface":    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, hop.BadRequest},
 		"PRI as a method":   {"PRI * HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
+		"PRI with path":     {"PRI / HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
 		"# in path":         {"GET /a#b HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
 		"# in query":        {"GET /a?b#c HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
 		"* without OPTIONS": {"GET * HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
@@ -40,6 +41,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"no authority":      {"GET http:///x HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
 		"user information":  {"GET http://u:p@example.org/ HTTP/1.1\r\n" + host + "\r\n", 400, hop.BadRequest},
 		"upgrade and body": {"POST / HTTP/1.1\r\n" + host + "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\nx",
+			400, hop.BadRequest},
+		"upgrade and chunks": {"POST / HTTP/1.1\r\n" + host + "Connection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 			400, hop.BadRequest},
 		"unknown expectation": {"POST / HTTP/1.1\r\n" + host + "Expect: y 100-continue\r\nContent-Length: 1\r\n\r\nx", 417, hop.ExpectationFailed},
 		"two expectations": {"POST / HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
@@ -139,7 +142,9 @@ func TestBodyAboveTheMaximumIsRefused(t *testing.T) {
 		got := r.raw("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nghijkl\r\n0\r\n\r\n")
 		require.True(t, strings.HasPrefix(got, "HTTP/1.1 413 "), got)
 		r.failed(hop.BodyTooLarge, 413, false)
-		require.NotContains(t, <-cut, "0\r\n\r\n", "the backend must not take it for complete")
+		rest := <-cut
+		require.NotContains(t, rest, "0\r\n\r\n", "the backend must not take it for complete")
+		require.NotContains(t, rest, "g", "what is beyond the maximum does not arrive")
 	})
 	t.Run("not at the maximum", func(t *testing.T) {
 		r := newRig(t, []string{backend(t, func(http.ResponseWriter, *http.Request) {})}, limit)
@@ -167,4 +172,16 @@ func TestAnswersOfTheProxyLeakNothing(t *testing.T) {
 	require.Equal(t, "10", response.Header.Get("Retry-After"), "the health interval")
 	r.failed(hop.NoBackendAlive, 503, true)
 	require.NotContains(t, r.log.String(), "token", "queries stay out of the logs")
+}
+
+// RFC 9110, 15.5.6: it must.
+func TestRefusedMethodIsToldWhichAreAllowed(t *testing.T) {
+	r := newRig(t, []string{untouched(t)})
+	require.Contains(t, r.raw("CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+}
+
+// RFC 9110, 10.1.1: expectations are compared without regard to case.
+func TestExpectationIsUnderstoodInAnyCase(t *testing.T) {
+	r := newRig(t, []string{testkit.Script(t, says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))})
+	require.Contains(t, r.raw("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), "HTTP/1.1 200 OK\r\n")
 }

@@ -29,6 +29,7 @@ import (
 type rig struct {
 	t       testing.TB
 	addr    string
+	proxy   *proxy.Proxy
 	pool    *pool.ServerPool
 	changes chan pool.Change
 	records chan exchange.Record
@@ -54,8 +55,8 @@ func newRig(t testing.TB, backends []string, settings ...func(*config.Config)) *
 		<-r.changes
 	}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	p := proxy.New(r.pool, c, r.observe, log)
-	r.serve(c, p, log)
+	r.proxy = proxy.New(r.pool, c, r.observe, log)
+	r.serve(c, log)
 	return r
 }
 
@@ -71,14 +72,14 @@ func testConfig(t testing.TB, backends []string) *config.Config {
 	return c
 }
 
-func (r *rig) serve(c *config.Config, p *proxy.Proxy, log *slog.Logger) {
+func (r *rig) serve(c *config.Config, log *slog.Logger) {
 	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall)
 	require.NoError(r.t, err)
 	r.addr = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		_, err := listener.Run(ctx, ctx, server.NewHTTP(p, c.Timeouts, c.Limits, log), time.Second)
+		_, err := listener.Run(ctx, ctx, server.NewHTTP(r.proxy, c.Timeouts, c.Limits, log), time.Second)
 		if err != nil {
 			r.t.Error("serve:", err)
 		}
@@ -86,7 +87,7 @@ func (r *rig) serve(c *config.Config, p *proxy.Proxy, log *slog.Logger) {
 	r.t.Cleanup(func() {
 		cancel()
 		running.Wait()
-		p.Close()
+		r.proxy.Close()
 		for _, b := range r.pool.Backends() {
 			require.Zero(r.t, b.InFlight(), "leases left out")
 		}

@@ -1,10 +1,13 @@
 package proxy_test
 
 import (
+	"fmt"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,11 +35,20 @@ func closesReused(t *testing.T, received *atomic.Int64) string {
 	})
 }
 
+// distinct is n bytes of which no part looks like another.
+func distinct(n int) string {
+	var text []byte
+	for i := 0; len(text) < n; i++ {
+		text = fmt.Appendf(text, "%d,", i)
+	}
+	return string(text[:n])
+}
+
 // RFC 9110, 9.2.2: what is idempotent goes again on a fresh connection, and
 // the client does not notice.
 func TestIdempotentRequestSurvivesAStaleConnection(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"} {
-		for _, body := range []string{"", "body", strings.Repeat("x", 64<<10)} {
+		for _, body := range []string{"", "body", distinct(64 << 10)} {
 			if body != "" && method != "PUT" && method != "DELETE" {
 				continue
 			}
@@ -130,8 +142,9 @@ func TestPausedUploadSurvivesAStaleConnection(t *testing.T) {
 	var connections atomic.Int64
 	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
 		p.Request()
+		first := connections.Add(1) == 1
 		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-		if connections.Add(1) == 1 {
+		if first {
 			p.Head()
 			p.Close()
 			stale <- true
@@ -142,6 +155,7 @@ func TestPausedUploadSurvivesAStaleConnection(t *testing.T) {
 	p := r.dial()
 	p.Send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
 	<-stale
+	time.Sleep(50 * time.Millisecond) // the pause is the subject
 	p.Send("rest")
 	response, _ := p.Response("PUT")
 	require.Equal(t, 200, response.StatusCode)
@@ -162,4 +176,52 @@ func TestRepeatedRequestShowsInTheRecord(t *testing.T) {
 		require.Equal(t, "reset_before_response", attempts[0].Outcome())
 		require.Equal(t, "answered", attempts[1].Outcome())
 	}
+}
+
+// However many connections are stale, each is met once.
+func TestRequestSurvivesSeveralStaleConnections(t *testing.T) {
+	const stale = 3
+	var arrived sync.WaitGroup
+	arrived.Add(stale)
+	var connections atomic.Int64
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		first := connections.Add(1) <= stale
+		p.Request()
+		if first { // all are open at once
+			arrived.Done()
+			arrived.Wait()
+		}
+		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		p.Request() // and not answered
+	})})
+	for range stale {
+		r.dial().Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	}
+	for range stale {
+		r.failed(hop.None, 200, false)
+	}
+	response, _ := r.do(httptest.NewRequest("PUT", r.url("/"), strings.NewReader("body")))
+	require.Equal(t, 200, response.StatusCode)
+	record := r.record()
+	require.Len(t, record.Attempts, stale+1)
+	require.EqualValues(t, stale+1, connections.Load())
+	r.nobodyBlamed()
+}
+
+// That the connection before was stale excuses nothing.
+func TestFreshConnectionThatFailsBehindAStaleOneIsTheBackendsFailure(t *testing.T) {
+	var connections atomic.Int64
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		if connections.Add(1) == 1 {
+			p.Request()
+			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+		p.Request()
+	})})
+	r.get("/")
+	r.failed(hop.None, 200, false)
+	response, _ := r.do(httptest.NewRequest("PUT", r.url("/"), strings.NewReader("body")))
+	require.Equal(t, 502, response.StatusCode)
+	r.failed(hop.ResetBeforeResponse, 502, true)
+	require.EqualValues(t, 2, connections.Load())
 }

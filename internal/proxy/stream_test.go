@@ -112,6 +112,17 @@ func TestExpectContinue(t *testing.T) {
 		require.Equal(t, 200, response.StatusCode)
 		require.Equal(t, "body", body)
 	})
+	t.Run("other 1xx responses do not stand for it", func(t *testing.T) {
+		r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+			p.Head()
+			p.Send("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
+			p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n%s", p.Take(4))
+		})}, func(c *config.Config) { c.Timeouts.ExpectContinue = time.Hour })
+		p := r.dial()
+		p.Send(request)
+		require.Equal(t, "HTTP/1.1 103 Early Hints\r\n\r\n", p.Head())
+		require.Equal(t, "HTTP/1.1 100 Continue\r\n\r\n", p.Head())
+	})
 	t.Run("a backend that ignores it gets the body anyway", func(t *testing.T) {
 		r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
 			p.Head()

@@ -148,8 +148,13 @@ func TestUpgradeToH2CIsNotForwarded(t *testing.T) {
 	got = backendSees(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: H2C, websocket\r\n\r\n")
 	require.Contains(t, got, "\r\nUpgrade: websocket\r\n")
 
-	got = backendSees(t, "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 0\r\n\r\n")
-	require.NotContains(t, got, "Upgrade")
+	got = backendSees(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+	require.NotContains(t, got, "Http2-Settings", "though not nominated")
+
+	for _, body := range []string{"Content-Length: 0\r\n\r\n", "Content-Length: 1\r\n\r\nx"} {
+		got = backendSees(t, "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"+body)
+		require.NotContains(t, got, "Upgrade")
+	}
 }
 
 func TestUpgradeOfHTTP10IsNotForwarded(t *testing.T) {
@@ -186,17 +191,17 @@ func TestBackendChoosesFromTheOffers(t *testing.T) {
 // http.Transport has already given away.
 func TestConnectionOfAWrongSwitchIsClosed(t *testing.T) {
 	for _, protocol := range []string{"other", "", "h2c", "websocket, other"} {
-		ended := make(chan bool, 1)
+		ended := make(chan error, 1)
 		r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
 			p.Head()
 			p.Sendf("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
-			p.AwaitEnd()
-			ended <- true
+			_, err := p.Rest()
+			ended <- err
 		})})
 		p := r.dial()
 		p.Send("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n")
 		require.Contains(t, p.Head(), "HTTP/1.1 502 Bad Gateway\r\n")
-		<-ended
+		require.NoError(t, <-ended)
 		r.failed(hop.BadResponse, 502, true)
 	}
 }
