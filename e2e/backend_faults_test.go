@@ -79,6 +79,16 @@ func strikeUnderLoad(t *testing.T, s *stack.Stack, f backendFault, victim *stack
 	if f.heal != nil {
 		require.NotEmpty(t, failures, "%s: some requests are always in flight", f.name)
 	}
+	requireFailuresOf(t, s, f, victim, failures, struck, known)
+	s.AwaitUp(s.Backends...)
+	require.Equal(t, stack.Shares(10, s.Backends...), s.Spread(30), f.name)
+	t.Logf("%s: %d of %d requests failed", f.name, len(failures), len(shots))
+}
+
+// requireFailuresOf shows that only the victim failed, and only requests that
+// were under way, or sent before the first of them failed or the proxy had
+// known.
+func requireFailuresOf(t *testing.T, s *stack.Stack, f backendFault, victim *stack.Backend, failures []stack.Shot, struck, known time.Time) {
 	for _, shot := range failures {
 		if shot.Ended.Before(known) {
 			known = shot.Ended
@@ -91,9 +101,6 @@ func strikeUnderLoad(t *testing.T, s *stack.Stack, f backendFault, victim *stack
 		require.Equal(t, victim.URL(), record["backend"], "%s: %v: the others are healthy", f.name, record)
 		require.Contains(t, f.causes, record["cause"], "%s: %v", f.name, record)
 	}
-	s.AwaitUp(s.Backends...)
-	require.Equal(t, stack.Shares(10, s.Backends...), s.Spread(30), f.name)
-	t.Logf("%s: %d of %d requests failed", f.name, len(failures), len(shots))
 }
 
 func failed(shot stack.Shot) bool { return !shot.Good() }
