@@ -112,7 +112,7 @@ func TestClientThatIsTooSlow(t *testing.T) {
 
 // The deadline moves with progress: an upload may take many times its length.
 func TestSlowUploadThatMovesLives(t *testing.T) {
-	const pieces, timeout = 20, 200 * time.Millisecond
+	const pieces, timeout = 9, 500 * time.Millisecond
 	addr := testkit.Script(t, func(p *testkit.Peer) {
 		p.Head()
 		p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", pieces, p.Take(pieces))
@@ -122,7 +122,7 @@ func TestSlowUploadThatMovesLives(t *testing.T) {
 	p.Sendf("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", pieces)
 	start := time.Now()
 	for range pieces {
-		time.Sleep(timeout / 8) // the slowness is the subject
+		time.Sleep(timeout / 4) // the slowness is the subject
 		p.Send("x")
 	}
 	require.Greater(t, time.Since(start), 2*timeout)

@@ -67,6 +67,7 @@ func TestFaultsBeforeTheResponseHead(t *testing.T) {
 		"no colon":                {says("HTTP/1.1 200 OK\r\nAb\r\nContent-Length: 0\r\n\r\n"), hop.BadResponse, 502},
 		"NUL in a value":          {says("HTTP/1.1 200 OK\r\nA: b\x00c\r\nContent-Length: 0\r\n\r\n"), hop.BadResponse, 502},
 		"bare CR in a value":      {says("HTTP/1.1 200 OK\r\nA: b\rc\r\nContent-Length: 0\r\n\r\n"), hop.BadResponse, 502},
+		"control in a value":      {says("HTTP/1.1 200 OK\r\nA: b\x01c\r\nContent-Length: 0\r\n\r\n"), hop.BadResponse, 502},
 		"head without end":        {says("HTTP/1.1 200 OK\r\n" + strings.Repeat(longValue, 2000)), hop.BadResponse, 502},
 		"101 nobody asked for":    {says("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"), hop.BadResponse, 502},
 		"1xx without end":         {says(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 5000)), hop.BadResponse, 502},

@@ -69,6 +69,10 @@ func TestTrustedProxyThatSaysNothingIsTheClient(t *testing.T) {
 	require.Contains(t, got, "\r\nX-Forwarded-Proto: http\r\n")
 }
 
+func TestHostThatWasNotSaidIsNotForwarded(t *testing.T) {
+	require.NotContains(t, backendSees(t, "GET / HTTP/1.0\r\n\r\n"), "X-Forwarded-Host")
+}
+
 // CVE-2022-31813 and its family: fields of ours cannot be nominated away.
 func TestForwardingFieldsCannotBeNominatedAway(t *testing.T) {
 	const request = "GET / HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 1.2.3.4\r\n" +

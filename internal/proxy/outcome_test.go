@@ -133,9 +133,15 @@ func TestClientThatDoesNotTakeItsAnswerIsToBlame(t *testing.T) {
 		r.failed(hop.ClientGone, 200, false)
 	})
 	t.Run("too slow", func(t *testing.T) {
+		addr, gone := ended(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 		r := newRig(t, []string{addr})
 		r.proxy.ServeHTTP(slow{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
 		r.failed(hop.ClientWriteTimeout, 200, false)
+		select {
+		case <-gone:
+		case <-time.After(testkit.Patience / 2):
+			require.FailNow(t, "the backend is not let go")
+		}
 	})
 }
 

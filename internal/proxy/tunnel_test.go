@@ -120,22 +120,34 @@ func TestTunnelHalfCloses(t *testing.T) {
 	})
 }
 
-func TestSilentTunnelEnds(t *testing.T) {
-	r := newRig(t, []string{tunnelTo(t, echo)}, func(c *config.Config) { c.Timeouts.TunnelIdle = 300 * time.Millisecond })
-	p := r.dial()
-	p.Send(upgrade)
-	p.Head()
-	start := time.Now()
-	for range 4 {
-		time.Sleep(100 * time.Millisecond) // progress, each well within the limit
-		p.Send("x")
-		require.Equal(t, "x", p.Take(1))
+func TestTunnelEndsWhenItIsSilentInBothDirections(t *testing.T) {
+	const limit = 300 * time.Millisecond
+	pauses := func(send func(string)) { // each well within the limit
+		for range 4 {
+			time.Sleep(limit / 3)
+			send("x")
+		}
 	}
-	p.AwaitEnd()
-	require.Greater(t, time.Since(start), 650*time.Millisecond, "progress moves the deadline")
-	record := r.record()
-	require.Equal(t, hop.TunnelIdle, record.Cause)
-	r.nobodyBlamed()
+	for name, talks := range map[string]struct{ client, backend func(*testkit.Peer) }{
+		"the client":  {func(p *testkit.Peer) { pauses(p.Send) }, func(*testkit.Peer) {}},
+		"the backend": {func(*testkit.Peer) {}, func(p *testkit.Peer) { pauses(p.Send) }},
+	} {
+		t.Run(name+" talked last", func(t *testing.T) {
+			r := newRig(t, []string{tunnelTo(t, func(p *testkit.Peer) {
+				talks.backend(p)
+				p.AwaitEnd()
+			})}, func(c *config.Config) { c.Timeouts.TunnelIdle = limit })
+			p := r.dial()
+			p.Send(upgrade)
+			p.Head()
+			start := time.Now()
+			talks.client(p)
+			p.AwaitEnd()
+			require.Greater(t, time.Since(start), 4*limit/3+limit, "progress moves the deadline")
+			require.Equal(t, hop.TunnelIdle, r.record().Cause)
+			r.nobodyBlamed()
+		})
+	}
 }
 
 // RFC 9113, 3.1: h2c would carry requests past every rule of the proxy.
