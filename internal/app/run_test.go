@@ -76,7 +76,7 @@ func TestFirstProbesAreBounded(t *testing.T) {
 
 func TestBackendIsEvictedAndComesBack(t *testing.T) {
 	a, b := newSample(t, "a"), newSample(t, "b")
-	r := start(t, []string{a.URL, b.URL}, "-health-interval", "10ms", "-health-timeout", "10ms")
+	r := start(t, []string{a.URL, b.URL}, "-health-interval", "50ms", "-health-timeout", "50ms")
 	a.sick.Store(true)
 	r.log.await(t, `level=WARN msg="backend is down" backend=`+a.URL+` from=up to=down reason="probe: status 500, want 200"`)
 	for range 10 {

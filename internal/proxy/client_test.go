@@ -28,14 +28,21 @@ func (r *rig) nobodyBlamed() {
 // ended is a backend that reports when its connection ends, and what it got
 // until then.
 func ended(t *testing.T, answer string) (addr string, got chan string) {
-	got = make(chan string, 10)
+	addr, _, got = followed(t, answer)
+	return addr, got
+}
+
+// followed is ended that reports, too, when a request has arrived.
+func followed(t *testing.T, answer string) (addr string, arrived chan bool, got chan string) {
+	arrived, got = make(chan bool, 10), make(chan string, 10)
 	addr = testkit.Script(t, func(p *testkit.Peer) {
 		head := p.Head()
+		arrived <- true
 		p.Send(answer)
 		rest, _ := p.Rest()
 		got <- head + rest
 	})
-	return addr, got
+	return addr, arrived, got
 }
 
 func TestClientThatLeaves(t *testing.T) {
@@ -45,22 +52,22 @@ func TestClientThatLeaves(t *testing.T) {
 	}
 	for how, leave := range leave {
 		t.Run("before the head, "+how, func(t *testing.T) {
-			addr, gone := ended(t, "")
+			addr, arrived, gone := followed(t, "")
 			r := newRig(t, []string{addr})
 			p := r.dial()
 			p.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			r.await("picked")
+			<-arrived
 			leave(p)
 			<-gone
 			r.failed(hop.ClientGone, 499, false)
 			r.nobodyBlamed()
 		})
 		t.Run("in the upload, "+how, func(t *testing.T) {
-			addr, gone := ended(t, "")
+			addr, arrived, gone := followed(t, "")
 			r := newRig(t, []string{addr})
 			p := r.dial()
 			p.Send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-			r.await("picked")
+			<-arrived
 			leave(p)
 			require.NotContains(t, <-gone, "0\r\n\r\n", "the backend must not take it for complete")
 			r.failed(hop.ClientGone, 499, false)

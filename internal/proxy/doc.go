@@ -32,6 +32,8 @@
 //     what comes through is counted again, without blanks around values.
 //   - In a target that begins with // bytes that no URI may hold, like {, are
 //     escaped on the way; elsewhere every byte passes as it is.
+//   - A part of a chunk waits until the chunk is complete: net/http reads chunks
+//     whole as far as its buffer goes.
 //   - Of a response whose Connection field holds close, the other fields that it
 //     nominates are not removed: http.Transport has removed that one.
 //   - A backend that ends the connection behind half a response head, while the

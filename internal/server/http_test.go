@@ -111,6 +111,16 @@ func TestRequestsInFlightAreAnsweredAndTheirConnectionsClosed(t *testing.T) {
 	})
 }
 
+func TestAClientThatOnlyConnectsHoldsNothingUp(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.serve(http.NotFound)
+		p := r.dial()
+		r.stop()
+		require.Equal(t, end{}, <-r.ended)
+		require.Zero(t, p.cut())
+	})
+}
+
 func TestATunnelIsBusyUntilItsConnectionIsClosed(t *testing.T) {
 	for name, closes := range map[string]bool{"by itself": true, "or cut": false} {
 		t.Run(name, func(t *testing.T) {

@@ -178,7 +178,8 @@ func (c *client) cut() time.Duration {
 // plane is a server.Plane that says nothing to clients and notes what is
 // asked of it.
 type plane struct {
-	linger time.Duration // of Drain, behind its context
+	linger      time.Duration // of Drain, behind its context
+	lingerServe time.Duration // of Serve, behind its listener
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -196,6 +197,7 @@ func (p *plane) Serve(l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		if err == net.ErrClosed {
+			time.Sleep(p.lingerServe)
 			return nil
 		}
 		if err != nil {

@@ -130,6 +130,17 @@ func TestRunReturnsWhenThePlaneHasDrained(t *testing.T) {
 	})
 }
 
+func TestRunReturnsWhenThePlaneHasStoppedServing(t *testing.T) {
+	bubble(t, func(r *rig) {
+		p, conns := served(r, 1)
+		p.lingerServe = time.Second
+		conns[0].SetBusy(false)
+		r.stop()
+		require.Equal(t, end{after: time.Second}, <-r.ended)
+		require.Equal(t, []string{"Serve", "Drain", "Serve ended"}, p.noted()[:3])
+	})
+}
+
 func TestAListenerThatFailsEndsTheServerWithItsError(t *testing.T) {
 	bubble(t, func(r *rig) {
 		p, conns := served(r, 3)
