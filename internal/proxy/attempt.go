@@ -6,6 +6,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"sync"
+	"sync/atomic"
 
 	"go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
@@ -20,7 +21,7 @@ type attempt struct {
 
 	conn          *netconn.Conn // the backend's; nil before there is one
 	reused        bool          // conn has carried requests before
-	received      int64         // what conn had received before
+	spoke         atomic.Bool   // the backend has sent something since it was asked
 	informational int           // 1xx responses seen
 	closed        func()        // told when conn is closed
 	ended         bool
@@ -87,7 +88,7 @@ func (a *attempt) stale(cause hop.Cause) bool {
 }
 
 // silent reports whether the backend has sent nothing since it was asked.
-func (a *attempt) silent() bool { return a.conn == nil || a.conn.Received() == a.received }
+func (a *attempt) silent() bool { return !a.spoke.Load() }
 
 // watch adds to the trace that httputil made for this request. A trace of our
 // own would be composed with it by reflection, on every request.
@@ -102,6 +103,7 @@ func (a *attempt) watch(trace *httptrace.ClientTrace) {
 		return relay(code, header)
 	}
 	trace.GotConn = a.gotConn
+	trace.GotFirstResponseByte = func() { a.spoke.Store(true) }
 }
 
 // gotConn is told of the connection that is used. A second one means that the
@@ -118,7 +120,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	if a.conn, _ = inner.(*netconn.Conn); a.conn == nil {
 		return
 	}
-	a.received = a.conn.Received()
+	a.spoke.Store(false)
 	if a.request.body != nil && !a.reused { // one that was stale may be replaced when the body has come
 		a.closed = a.backendClosed
 		a.conn.NotifyClose(&a.closed)

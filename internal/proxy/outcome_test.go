@@ -89,10 +89,21 @@ func TestRetryAfterIsTheHealthIntervalRoundedUp(t *testing.T) {
 	}
 }
 
+func TestUnusedConnectionToABackendEndsInTime(t *testing.T) {
+	addr, ended := ended(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	r := newRig(t, []string{addr}, func(c *config.Config) { c.Timeouts.BackendIdle = 20 * time.Millisecond })
+	r.get("/")
+	select {
+	case <-ended:
+	case <-time.After(testkit.Patience / 2):
+		require.FailNow(t, "left open")
+	}
+}
+
 func TestUnusedConnectionsToABackendCanBeClosed(t *testing.T) {
 	for name, closes := range map[string]func(*rig){
-		"to one":  func(r *rig) { r.proxy.DropIdle(r.pool.Backends()[0]) },
-		"to all ": func(r *rig) { r.proxy.Close() },
+		"to one": func(r *rig) { r.proxy.DropIdle(r.pool.Backends()[0]) },
+		"to all": func(r *rig) { r.proxy.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			ended := make(chan bool, 1)
@@ -117,10 +128,13 @@ type gone struct{ *httptest.ResponseRecorder }
 
 func (gone) FlushError() error { return net.ErrClosed }
 
-// slow is a client that takes nothing.
-type slow struct{ *httptest.ResponseRecorder }
+// refusing is a client that cannot be sent a body.
+type refusing struct {
+	*httptest.ResponseRecorder
+	why func() error
+}
 
-func (slow) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+func (r refusing) Write([]byte) (int, error) { return 0, r.why() }
 
 func TestClientThatDoesNotTakeItsAnswerIsToBlame(t *testing.T) {
 	addr := backend(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -135,7 +149,8 @@ func TestClientThatDoesNotTakeItsAnswerIsToBlame(t *testing.T) {
 	t.Run("too slow", func(t *testing.T) {
 		addr, gone := ended(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
 		r := newRig(t, []string{addr})
-		r.proxy.ServeHTTP(slow{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+		tooSlow := func() error { return os.ErrDeadlineExceeded }
+		r.proxy.ServeHTTP(refusing{httptest.NewRecorder(), tooSlow}, httptest.NewRequest("GET", "/", nil))
 		r.failed(hop.ClientWriteTimeout, 200, false)
 		select {
 		case <-gone:
@@ -143,6 +158,19 @@ func TestClientThatDoesNotTakeItsAnswerIsToBlame(t *testing.T) {
 			require.FailNow(t, "the backend is not let go")
 		}
 	})
+}
+
+func TestClientThatIsCutOffInItsAnswerHasNotLeft(t *testing.T) {
+	addr, _ := ended(t, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+	r := newRig(t, []string{addr})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cut := func() error {
+		cancel(&hop.Failure{Cause: hop.Shutdown})
+		return net.ErrClosed
+	}
+	r.proxy.ServeHTTP(refusing{httptest.NewRecorder(), cut}, httptest.NewRequest("GET", "/", nil).WithContext(ctx))
+	r.failed(hop.Shutdown, 200, false)
+	r.nobodyBlamed()
 }
 
 // Where net/http cannot tell, nothing is lost but the port.

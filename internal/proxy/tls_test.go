@@ -22,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
 	"go-proxy/internal/testkit"
 )
 
@@ -107,4 +109,49 @@ func TestConnectionWhoseHandshakeFailsIsClosed(t *testing.T) {
 	})})
 	r.get("/")
 	require.NotErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+}
+
+// A server that closes TLS properly says so first; that is no answer.
+func TestIdempotentRequestSurvivesAStaleConnectionUnderTLSWithCloseNotify(t *testing.T) {
+	var received atomic.Int64
+	r := newRig(t, []string{tlsBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if received.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+		w.Write(body)
+	})})
+	for _, attempts := range []int{1, 2} {
+		response, body := r.do(httptest.NewRequest("PUT", r.url("/"), strings.NewReader("body")))
+		require.Equal(t, 200, response.StatusCode)
+		require.Equal(t, "body", body)
+		require.Len(t, r.record().Attempts, attempts)
+	}
+	r.nobodyBlamed()
+}
+
+func TestPostOnAStaleTLSConnectionIsNotBlamed(t *testing.T) {
+	var received atomic.Int64
+	r := newRig(t, []string{tlsBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.ReadAll(r.Body)
+		if received.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+	})})
+	r.do(httptest.NewRequest("POST", r.url("/"), strings.NewReader("body")))
+	r.record()
+	r.do(httptest.NewRequest("POST", r.url("/"), strings.NewReader("body")))
+	require.EqualValues(t, 2, received.Load())
+	r.failed(hop.ResetBeforeResponse, 502, false)
+}
+
+func TestTLSBackendThatDiesDuringAPausedUploadIsNoticed(t *testing.T) {
+	r := newRig(t, []string{tlsBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.ReadFull(r.Body, make([]byte, 4))
+		conn, _, _ := http.NewResponseController(w).Hijack()
+		conn.Close()
+	})}, func(c *config.Config) { c.Timeouts.ClientBody = time.Hour })
+	got := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+	require.True(t, strings.HasPrefix(got, "HTTP/1.1 502 "), got)
+	r.failed(hop.ResetBeforeResponse, 502, true)
 }
