@@ -67,6 +67,9 @@ func TestShutdownLetsAllInFlightEnd(t *testing.T) {
 		download := inFlight(s, "GET", "/download?size=32MiB", "\r\n")
 		// Takes a second, so that it is still under way later.
 		stream := inFlight(s, "GET", "/stream?size=100&drip=100ms&chunked=on", "\r\n")
+		// The last to end. With a container its network goes, and with that what
+		// a client has not read yet.
+		last := inFlight(s, "GET", "/last?fault=hang", "\r\n")
 
 		s.Proxy.Signal(syscall.SIGTERM)
 		rest, err := idle.Rest()
@@ -90,6 +93,7 @@ func TestShutdownLetsAllInFlightEnd(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, rest)
 		}
+		last.Close()
 		require.Zero(t, s.Proxy.Exit())
 		silent.AwaitEnd()
 		half.AwaitEnd()
