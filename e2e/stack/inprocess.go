@@ -123,10 +123,15 @@ func (p *processProxy) signal(syscall.Signal) {
 		p.stop = nil
 		return
 	}
-	p.hurry()
+	if p.hurry != nil { // else it never started
+		p.hurry()
+	}
 }
 
 func (p *processProxy) wait() int {
+	if p.ended == nil { // never started: its settings were refused
+		return 2
+	}
 	awaitEnd(p.t, p.ended, "the proxy")
 	return p.code
 }
