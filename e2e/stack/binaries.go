@@ -36,6 +36,10 @@ func (h *binaryHost) dir() string {
 	return dir
 }
 
+// raceOptions make a race end the program, and so the test. By itself a program
+// built with the race detector also sleeps for a second before it exits.
+const raceOptions = "GORACE=halt_on_error=1 atexit_sleep_ms=0"
+
 // process is a program of this host.
 type process struct {
 	unable
@@ -63,7 +67,7 @@ func newProcess(h *binaryHost, program string, env map[string]string) *process {
 
 func (p *process) start() {
 	p.cmd = exec.Command(filepath.Join(p.dir, p.program))
-	p.cmd.Env = []string{"GORACE=halt_on_error=1"} // a race ends the program, and so the test
+	p.cmd.Env = []string{raceOptions}
 	for name, value := range p.env {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}

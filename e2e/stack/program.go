@@ -39,7 +39,7 @@ func RunProgram(t testing.TB, mode Mode, program string, env map[string]string, 
 func runBinary(ctx context.Context, t testing.TB, program string, env map[string]string, args []string) Ended {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, filepath.Join(binDir(t), program), args...)
-	cmd.Env = []string{"GORACE=halt_on_error=1 atexit_sleep_ms=0"}
+	cmd.Env = []string{raceOptions}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}

@@ -63,6 +63,8 @@ func parseBackend(text string) (*url.URL, error) {
 		return nil, errors.New("holds a user name, which is not supported")
 	case strings.ContainsAny(text, "?#"):
 		return nil, errors.New("holds a query or a fragment")
+	case u.RawPath != "" && u.RawPath != u.EscapedPath(): // which would also decode the %2C of a path, and a comma parts URLs
+		return nil, errors.New("has bytes in its path that must be percent-encoded")
 	}
 	host, err := normalHost(u)
 	if err != nil {

@@ -67,7 +67,7 @@ var badBackends = []string{
 	"http://user@a", "http://user:password@a", "http://@a",
 	"http://a?", "http://a/?x=1", "http://a#", "http://a/#f",
 	"http://a:0", "http://a:65536", "http://a:http", "http://a:-1", "http://a:99999999999999999999",
-	"http://a b", "http://a\x00", "http://a/%zz", "http://a//b", "http://[::1", "http://::1:80",
+	"http://a b", "http://a\x00", "http://a/%zz", "http://a/b c", "http://a/ %2C", "http://a/ü", "http://a//b", "http://[::1", "http://::1:80",
 	"http://a,http://A:80/", "http://a,http://a,ftp://b",
 }
 
