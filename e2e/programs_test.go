@@ -122,7 +122,7 @@ func TestVersionSaysWhatWasBuilt(t *testing.T) {
 	})
 }
 
-var settingsRow = regexp.MustCompile("(?m)^\\| `([A-Z_]+)` \\| `(-[a-z-]+)` \\| `([^`]+)` \\| (.*) \\|$")
+var settingsRow = regexp.MustCompile("(?m)^\\| (?:`([a-z._]+)`)? \\| `([A-Z_]+)` \\| `(-[a-z-]+)` \\| `([^`]+)` \\| (.*) \\|$")
 
 // The README's table and the help are one table.
 func TestHelpListsEverySetting(t *testing.T) {
@@ -133,9 +133,9 @@ func TestHelpListsEverySetting(t *testing.T) {
 		require.Equal(t, 0, got.Code)
 		require.Empty(t, got.Stderr)
 		for _, row := range rows {
-			variable, flag, value, help := row[1], row[2], row[3], row[4]
-			require.Regexp(t, fmt.Sprintf(`(?m)^ +%s +%s\n +%s\n.*\(default: %s\)$`,
-				flag, variable, regexp.QuoteMeta(help), regexp.QuoteMeta(value)), got.Stdout)
+			key, variable, flag, value, help := row[1], row[2], row[3], row[4], row[5]
+			require.Regexp(t, fmt.Sprintf(`(?m)^ +%s +%s *%s\n +%s\n.*\(default: %s\)$`,
+				flag, variable, regexp.QuoteMeta(key), regexp.QuoteMeta(help), regexp.QuoteMeta(value)), got.Stdout)
 		}
 		require.Equal(t, len(rows), strings.Count(got.Stdout, "(default: "), "and no other")
 		got = stack.RunProgram(t, mode, "backend_server", nil, "-h")
@@ -162,12 +162,17 @@ func TestSampleBackendHasTheSameExitCodes(t *testing.T) {
 	})
 }
 
-func TestFlagWinsOverTheVariableAndThatOverTheDefault(t *testing.T) {
+func TestFlagWinsOverTheVariableThatOverTheFileAndThatOverTheDefault(t *testing.T) {
+	stack.Run(t, stack.Processes, func(t *testing.T, mode stack.Mode) {
+		const inFlag, inFile = "198.51.100.7:9000", "192.0.2.7:9000" // for documents, too
+		file := stack.Files{"proxy.json": `{"listen": "` + inFile + `"}`}
+		variables := map[string]string{"PROXY_LISTEN_ADDR": nobodysAddress, "PROXY_CONFIG": "proxy.json"}
+		require.Contains(t, stack.RunProgramWith(t, mode, file, "reverse_proxy", variables, "-listen", inFlag).Stderr, "listen on "+inFlag+":")
+		require.Contains(t, stack.RunProgramWith(t, mode, file, "reverse_proxy", variables).Stderr, "listen on "+nobodysAddress+":")
+		delete(variables, "PROXY_LISTEN_ADDR")
+		require.Contains(t, stack.RunProgramWith(t, mode, file, "reverse_proxy", variables).Stderr, "listen on "+inFile+":")
+	})
 	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
-		const other = "198.51.100.7:9000"
-		variable := map[string]string{"PROXY_LISTEN_ADDR": nobodysAddress}
-		require.Contains(t, stack.RunProgram(t, mode, "reverse_proxy", variable, "-listen", other).Stderr, "listen on "+other+":")
-		require.Contains(t, stack.RunProgram(t, mode, "reverse_proxy", variable).Stderr, "listen on "+nobodysAddress+":")
 		addr := actor(t, repeats(""))
 		p := launch(t, shipped(t, "reverse_proxy", "-listen=127.0.0.1:0"), "TARGET_BACKEND_URLS=http://"+addr)
 		p.stderr.Await(t, `backends=1 health_interval=10s\n`)

@@ -136,7 +136,7 @@ func promisesOf(readme string) []string {
 		}
 		units = append(units, sentences(folded(block))...)
 	}
-	return append(units, cells(settings, 3)...)
+	return append(units, cells(settings, 4)...)
 }
 
 // sentences splits text at full stops and semicolons, without the title in
@@ -167,6 +167,6 @@ func folded(text string) string { return strings.Join(strings.Fields(text), " ")
 func TestPromisesAreFoundInTheReadme(t *testing.T) {
 	units := promisesOf("# x\n\n## How it works\n\n- **Active checks.** One thing;\n  another one. `A` is\n  so.\n- **B.** Third one.\n\n" +
 		"### A title\n\n| what happened | c |\n|---|---|\n| a row | x. y |\n\nA paragraph. More of it.\n\n" +
-		"## Settings of reverse_proxy\n\nIntro.\n\n| variable | b | c | d |\n|---|---|---|---|\n| `X_Y` | `-x` | `1` | what it is |\n\n## More\n\n| no | x |\n")
+		"## Settings of reverse_proxy\n\nIntro.\n\n| key | variable | b | c | d |\n|---|---|---|---|---|\n| `x.y` | `X_Y` | `-x` | `1` | what it is |\n\n## More\n\n| no | x |\n")
 	require.Equal(t, []string{"One thing", "another one", "`A` is so", "Third one", "a row", "A paragraph", "More of it", "what it is"}, units)
 }

@@ -27,6 +27,10 @@ func (h *binaryHost) proxy(env map[string]string) instance {
 	return newProcess(h, "reverse_proxy", env)
 }
 
+func (h *binaryHost) file(text string) string {
+	return filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
+}
+
 func (h *binaryHost) dir() string {
 	if !h.shipped {
 		return binDir(h.t)

@@ -23,6 +23,7 @@ type containerHost struct {
 	t       testing.TB
 	engine  *client.Client
 	network *testcontainers.DockerNetwork
+	files   Files // of the proxy
 }
 
 func newContainerHost(t testing.TB) host {
@@ -33,7 +34,7 @@ func newContainerHost(t testing.TB) host {
 	making.RUnlock()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, nw.Remove(context.Background())) })
-	return &containerHost{t, engine, nw}
+	return &containerHost{t: t, engine: engine, network: nw}
 }
 
 func labels() map[string]string { return map[string]string{label: fmt.Sprint(os.Getpid())} }
@@ -87,21 +88,27 @@ func buildImage(program string) (string, error) {
 func (h *containerHost) backend(name string, n int) instance {
 	port := fmt.Sprint(8081 + n)
 	return h.container("backend_server", name, port, map[string]string{
-		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"})
+		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"}, nil)
+}
+
+func (h *containerHost) file(text string) string {
+	h.files = Files{proxyJSON: text}
+	return "/" + proxyJSON
 }
 
 func (h *containerHost) proxy(env map[string]string) instance {
 	env["PROXY_LISTEN_ADDR"] = ":9000"
-	return h.container("reverse_proxy", "proxy", "9000", env)
+	return h.container("reverse_proxy", "proxy", "9000", env, h.files)
 }
 
-func (h *containerHost) container(program, name, port string, env map[string]string) instance {
+func (h *containerHost) container(program, name, port string, env map[string]string, files Files) instance {
 	image, err := images[program]()
 	require.NoError(h.t, err)
 	c := &container{t: h.t, host: h, name: name, port: port}
 	making.RLock()
 	c.DockerContainer, err = testcontainers.Run(context.Background(), image,
 		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithExposedPorts(port+"/tcp"),
+		testcontainers.WithFiles(files.inContainer()...),
 		network.WithNetwork([]string{name}, h.network),
 		testcontainers.WithLogConsumers(c),
 		testcontainers.WithNoStart())

@@ -12,6 +12,8 @@ import (
 type host interface {
 	// backend makes a sample backend with the fault lab, the n-th of its stack.
 	backend(name string, n int) instance
+	// file keeps the text where the proxy can read it, and returns its path.
+	file(text string) string
 	// proxy makes a reverse proxy that has the environment.
 	proxy(env map[string]string) instance
 }

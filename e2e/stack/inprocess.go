@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -50,6 +51,10 @@ func (b *processBackend) start() {
 		Handler: b.handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), DisableGeneralOptionsHandler: true}}
 	b.server.Start()
 	b.out.Write([]byte("reporting as " + port + "\n"))
+}
+
+func (h *processHost) file(text string) string {
+	return filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
 }
 
 func (b *processBackend) addr() string     { return b.at }

@@ -24,21 +24,28 @@ type Ended struct {
 // until it ends by itself.
 func RunProgram(t testing.TB, mode Mode, program string, env map[string]string, args ...string) Ended {
 	t.Helper()
+	return RunProgramWith(t, mode, nil, program, env, args...)
+}
+
+// RunProgramWith is RunProgram in a folder with the files.
+func RunProgramWith(t testing.TB, mode Mode, files Files, program string, env map[string]string, args ...string) Ended {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	switch mode {
 	case Binaries:
-		return runBinary(ctx, t, program, env, args)
+		return runBinary(ctx, t, files, program, env, args)
 	case Containers:
-		return runContainer(ctx, t, program, env, args)
+		return runContainer(ctx, t, files, program, env, args)
 	}
 	t.Fatalf("%s has no program of its own", mode)
 	return Ended{}
 }
 
-func runBinary(ctx context.Context, t testing.TB, program string, env map[string]string, args []string) Ended {
+func runBinary(ctx context.Context, t testing.TB, files Files, program string, env map[string]string, args []string) Ended {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, filepath.Join(binDir(t), program), args...)
+	cmd.Dir = files.folder(t)
 	cmd.Env = []string{raceOptions}
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
@@ -53,14 +60,14 @@ func runBinary(ctx context.Context, t testing.TB, program string, env map[string
 	return Ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-func runContainer(ctx context.Context, t testing.TB, program string, env map[string]string, args []string) Ended {
+func runContainer(ctx context.Context, t testing.TB, files Files, program string, env map[string]string, args []string) Ended {
 	engine, err := docker()
 	require.NoError(t, err)
 	image, err := images[program]()
 	require.NoError(t, err)
 	making.RLock()
 	c, err := testcontainers.Run(ctx, image,
-		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithCmd(args...))
+		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithCmd(args...), testcontainers.WithFiles(files.inContainer()...))
 	making.RUnlock()
 	testcontainers.CleanupContainer(t, c, testcontainers.StopTimeout(0))
 	require.NoError(t, err)

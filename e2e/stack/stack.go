@@ -34,6 +34,7 @@ type options struct {
 	peers    []string // addresses of backends that the test plays itself
 	shipped  bool
 	prefix   string
+	file     func(urls []string) string
 }
 
 // WithBackends sets how many sample backends there are; the default is 3.
@@ -44,6 +45,10 @@ func WithPrefix(path string) Option { return func(o *options) { o.prefix = path 
 
 // With sets a setting of the proxy by its variable.
 func With(variable, value string) Option { return func(o *options) { o.env[variable] = value } }
+
+// WithFile gives the proxy a configuration file with the text for the backends'
+// URLs, which no variable then names.
+func WithFile(text func(urls []string) string) Option { return func(o *options) { o.file = text } }
 
 // WithPeers adds backends that the test plays itself, by URL, or by address
 // for http.
@@ -85,7 +90,9 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 		s.Backends = append(s.Backends, b)
 		urls = append(urls, b.url)
 	}
-	if _, set := o.env["TARGET_BACKEND_URLS"]; !set {
+	if o.file != nil {
+		o.env["PROXY_CONFIG"] = host.file(o.file(urls))
+	} else if _, set := o.env["TARGET_BACKEND_URLS"]; !set {
 		o.env["TARGET_BACKEND_URLS"] = strings.Join(urls, ",")
 	}
 	s.Proxy = newProxy(t, host, o.env)

@@ -112,8 +112,9 @@ Usage:
   reverse_proxy [flags]
   reverse_proxy version
 
-Every setting is a flag and an environment variable. The flag wins, then the
-variable, then the default. Problems are reported all at once (exit code 2).
+Every setting is a flag, an environment variable and a key of the file (JSON,
+with comments): the flag wins, then the variable, then the file, then the
+default. Problems are reported all at once (exit code 2).
 
 `)
 	config.WriteUsage(w, new(config.Config).Settings())

@@ -49,7 +49,7 @@ func TestHelpAndVersion(t *testing.T) {
 		code, stdout, stderr := runMain(nil, flag)
 		require.Equal(t, 0, code)
 		require.Empty(t, stderr)
-		require.Contains(t, stdout, "  -health-interval              HEALTH_CHECK_INTERVAL\n")
+		require.Contains(t, stdout, "  -health-interval              HEALTH_CHECK_INTERVAL        health.interval\n")
 	}
 	code, stdout, _ := runMain(nil, "version")
 	require.Equal(t, 0, code)

@@ -2,13 +2,13 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"time"
 )
 
 // Config is everything the reverse proxy can be told.
 type Config struct {
+	File           string // where the rest came from, in part; "": none
 	Listen         string
 	Backends       []Backend
 	Health         Health
@@ -68,32 +68,22 @@ type Log struct {
 	Query        bool // query strings may appear
 }
 
-// Proxy reads the reverse proxy's configuration. It returns ErrHelp or all
-// Problems at once.
+// Proxy reads the reverse proxy's configuration, with the file if one is named.
+// It returns ErrHelp or all Problems at once. It may be called again: it keeps
+// nothing.
 func Proxy(args []string, getenv func(string) string) (*Config, error) {
-	c := new(Config)
-	origins, err := Load(c.Settings(), args, getenv)
-	problems, _ := errors.AsType[Problems](err)
-	if err != nil && problems == nil {
-		return nil, err
-	}
-	if !problems.about("health.interval") && !problems.about("health.timeout") {
-		problems = append(problems, c.checkHealth(origins)...)
-	}
-	return c, problems.asError()
+	c, _, err := Effective(args, getenv)
+	return c, err
 }
 
-// checkHealth finds values that are each valid but do not go together.
-func (c *Config) checkHealth(origins map[string]Origin) Problems {
-	h := &c.Health
-	if h.Timeout == 0 {
-		h.Timeout = min(2*time.Second, h.Interval)
+// Effective is Proxy that also says where each value came from, by key, and
+// takes the rows of a command of its own, too.
+func Effective(args []string, getenv func(string) string, more ...Setting) (*Config, map[string]Origin, error) {
+	c := new(Config)
+	origins, err := Load(append(c.Settings(), more...), args, getenv)
+	problems, _ := errors.AsType[Problems](err)
+	if err != nil && problems == nil {
+		return nil, nil, err
 	}
-	if h.Timeout > h.Interval {
-		origin := origins["health.timeout"]
-		return Problems{{"health.timeout", origin.Source, origin.Value,
-			fmt.Errorf("longer than health.interval, which is %v", h.Interval),
-			"a duration above 0, up to the interval"}}
-	}
-	return nil
+	return c, origins, append(problems, c.checkTogether(origins, problems)...).asError()
 }

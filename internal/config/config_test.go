@@ -117,7 +117,7 @@ func TestHealthTimeoutAboveTheIntervalIsAProblemOfItsSource(t *testing.T) {
 		require.Equal(t, "health.timeout", ps[0].Key)
 		require.Equal(t, source, ps[0].Source)
 		require.Equal(t, "10.1s", ps[0].Value)
-		require.EqualError(t, ps[0].Err, "longer than health.interval, which is 10s")
+		require.EqualError(t, ps[0].Err, "longer than health.interval, which is 10s (default)")
 	}
 }
 

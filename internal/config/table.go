@@ -12,6 +12,8 @@ import (
 func (c *Config) Settings() []Setting {
 	h, t, l := &c.Health, &c.Timeouts, &c.Limits
 	return []Setting{
+		{Key: fileKey, Env: "PROXY_CONFIG", Type: Text(&c.File, "the path of a file that can be read", notEmpty), NotInFile: true,
+			Help: "file with the settings that neither a flag nor a variable gives"},
 		{Key: "listen", Env: "PROXY_LISTEN_ADDR", Default: ":9000", Type: Address(&c.Listen),
 			Help: "address that clients connect to"},
 		{Key: "backends", Env: "TARGET_BACKEND_URLS", Default: "http://localhost:8080", Type: Backends(&c.Backends),
@@ -96,8 +98,15 @@ func (c *Config) Settings() []Setting {
 	}
 }
 
+func notEmpty(value string) error {
+	if value == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
 func healthPath(dst *string) Type {
-	return Text(dst, "a path from the root, such as /health or /ready?full=1", func(value string) error {
+	t := Text(dst, "a path from the root, such as /health or /ready?full=1", func(value string) error {
 		if !strings.HasPrefix(value, "/") {
 			return errors.New("does not begin with /")
 		}
@@ -109,4 +118,6 @@ func healthPath(dst *string) Type {
 		}
 		return nil
 	})
+	t.Hide = hideQuery
+	return t
 }

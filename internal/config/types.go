@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // Text takes any value that check, if given, has nothing against.
 func Text(dst *string, valid string, check func(string) error) Type {
-	return Type{valid, func(value string) error {
+	set := func(value string) error {
 		if check != nil {
 			if err := check(value); err != nil {
 				return err
@@ -21,7 +22,8 @@ func Text(dst *string, valid string, check func(string) error) Type {
 		}
 		*dst = value
 		return nil
-	}}
+	}
+	return Type{Valid: valid, Set: set, Get: func() any { return *dst }}
 }
 
 // Address takes host:port; the host may be empty, the port may be 0.
@@ -40,7 +42,7 @@ func Address(dst *string) Type {
 
 // Duration takes a Go duration above 0.
 func Duration(dst *time.Duration) Type {
-	return Type{"a duration above 0, such as 10s or 1m30s", func(value string) error {
+	set := func(value string) error {
 		d, err := time.ParseDuration(value)
 		if err != nil {
 			return errors.New("not a duration")
@@ -50,12 +52,27 @@ func Duration(dst *time.Duration) Type {
 		}
 		*dst = d
 		return nil
-	}}
+	}
+	return Type{Valid: "a duration above 0, such as 10s or 1m30s", Set: set,
+		Get:  func() any { return durationText(*dst) },
+		JSON: Schema{"type": "string", "pattern": `^[+]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`}}
+}
+
+// durationText leaves out the zeros that String has in "1h0m0s".
+func durationText(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // Int takes a whole number from low to high.
 func Int(dst *int, low, high int) Type {
-	return Type{fmt.Sprintf("a whole number from %d to %d", low, high), func(value string) error {
+	set := func(value string) error {
 		n, err := strconv.Atoi(value)
 		if err != nil {
 			return errors.New("not a whole number")
@@ -65,12 +82,15 @@ func Int(dst *int, low, high int) Type {
 		}
 		*dst = n
 		return nil
-	}}
+	}
+	return Type{Valid: fmt.Sprintf("a whole number from %d to %d", low, high), Set: set,
+		Get:  func() any { return *dst },
+		JSON: Schema{"type": "integer", "minimum": low, "maximum": high}}
 }
 
 // Percent takes "0%" to "50%" and stores the fraction.
 func Percent(dst *float64) Type {
-	return Type{"a percentage from 0% to 50%, such as 10%", func(value string) error {
+	set := func(value string) error {
 		number, found := strings.CutSuffix(value, "%")
 		if !found {
 			return errors.New("no % at the end")
@@ -84,7 +104,10 @@ func Percent(dst *float64) Type {
 		}
 		*dst = n / 100
 		return nil
-	}}
+	}
+	return Type{Valid: "a percentage from 0% to 50%, such as 10%", Set: set,
+		Get:  func() any { return strconv.FormatFloat(*dst*100, 'g', 10, 64) + "%" }, // 10 digits: 0.07*100 is not 7
+		JSON: Schema{"type": "string", "pattern": "%$"}}
 }
 
 var sizeUnits = []struct {
@@ -95,7 +118,7 @@ var sizeUnits = []struct {
 // Size takes a number of bytes from low to high, with or without a unit.
 func Size(dst *int64, low, high int64) Type {
 	valid := fmt.Sprintf("a size from %s to %s, such as 64KiB or 1MiB", sizeText(low), sizeText(high))
-	return Type{valid, func(value string) error {
+	set := func(value string) error {
 		n, err := parseSize(value)
 		if err != nil {
 			return err
@@ -105,7 +128,10 @@ func Size(dst *int64, low, high int64) Type {
 		}
 		*dst = n
 		return nil
-	}}
+	}
+	return Type{Valid: valid, Set: set,
+		Get:  func() any { return sizeText(*dst) },
+		JSON: Schema{"type": []string{"string", "integer"}, "pattern": "^[+]?[0-9]+(B|KiB|MiB|GiB)?$", "minimum": low, "maximum": high}}
 }
 
 func parseSize(value string) (int64, error) {
@@ -135,39 +161,56 @@ func sizeText(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// Switch takes on or off.
+// Switch takes on or off; true or false in the file.
 func Switch(dst *bool) Type {
-	return Type{"on or off", func(value string) error {
+	set := func(value string) error {
 		if value != "on" && value != "off" {
 			return errors.New("neither on nor off")
 		}
 		*dst = value == "on"
 		return nil
-	}}
+	}
+	return Type{Valid: "on or off", Set: set, Get: func() any { return *dst },
+		InFile: "true or false", JSON: Schema{"type": "boolean"}}
+}
+
+// Option is a Switch that a flag without a value turns on.
+func Option(dst *bool) Type {
+	t := Switch(dst)
+	t.Bare = "on"
+	return t
+}
+
+// switchText is what a Switch takes.
+func switchText(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // OneOf takes one of the names.
 func OneOf(dst *string, names ...string) Type {
 	valid := strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
-	return Text(dst, valid, func(value string) error {
-		for _, name := range names {
-			if value == name {
-				return nil
-			}
+	t := Text(dst, valid, func(value string) error {
+		if !slices.Contains(names, value) {
+			return errors.New("not known")
 		}
-		return errors.New("not known")
+		return nil
 	})
+	t.JSON = Schema{"type": "string", "enum": names}
+	return t
 }
 
 // Prefixes takes networks and single addresses, comma separated.
 func Prefixes(dst *[]netip.Prefix) Type {
-	return Type{"networks or addresses, comma separated, such as 10.0.0.0/8,::1", func(value string) error {
+	set := func(value string) error {
 		var prefixes []netip.Prefix
 		var errs []string
 		for _, item := range listItems(value) {
 			prefix, err := parsePrefix(item)
 			if err != nil {
-				errs = append(errs, fmt.Sprintf("%q is neither a network nor an address", item))
+				errs = append(errs, fmt.Sprintf("%q %v", item, err))
 			}
 			prefixes = append(prefixes, prefix)
 		}
@@ -176,7 +219,30 @@ func Prefixes(dst *[]netip.Prefix) Type {
 		}
 		*dst = prefixes
 		return nil
-	}}
+	}
+	setList := func(list *node) (faults []fault) {
+		var prefixes []netip.Prefix
+		for _, item := range list.items {
+			var prefix netip.Prefix
+			faults = append(faults, item.set(Type{Valid: "a network or an address, such as 10.0.0.0/8 or ::1", Set: func(value string) (err error) {
+				prefix, err = parsePrefix(value)
+				return err
+			}})...)
+			prefixes = append(prefixes, prefix)
+		}
+		*dst = prefixes
+		return faults
+	}
+	get := func() any {
+		texts := make([]string, len(*dst))
+		for i, prefix := range *dst {
+			texts[i] = prefix.String()
+		}
+		return texts
+	}
+	return Type{Valid: "networks or addresses, comma separated, such as 10.0.0.0/8,::1", Set: set, setList: setList, Get: get,
+		InFile: `an array of networks or addresses, such as ["10.0.0.0/8", "::1"]`,
+		JSON:   Schema{"type": "array", "items": Schema{"type": "string"}}}
 }
 
 // parsePrefix writes IPv4 networks in IPv4's way: a peer's address is compared
@@ -185,17 +251,22 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	if !strings.Contains(text, "/") {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return netip.Prefix{}, err
+			return netip.Prefix{}, errNoPrefix
 		}
 		addr = addr.Unmap()
 		return netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	prefix, err := netip.ParsePrefix(text)
-	if err == nil && prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
+	if err != nil {
+		return netip.Prefix{}, errNoPrefix
+	}
+	if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
 		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
 	}
-	return prefix.Masked(), err
+	return prefix.Masked(), nil
 }
+
+var errNoPrefix = errors.New("is neither a network nor an address")
 
 // listItems splits at commas; blanks and empty items do not count.
 func listItems(value string) []string {

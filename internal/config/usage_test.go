@@ -42,11 +42,11 @@ func TestDefaultTextIsWhatPeopleRead(t *testing.T) {
 func TestMarkdownIsATable(t *testing.T) {
 	table := []config.Setting{
 		{Key: "a.b_c", Env: "A", Default: "1s", Help: "what a is"},
-		{Key: "d", Env: "D", Help: "what d is"},
+		{Key: "d", Env: "D", Help: "what d is", NotInFile: true},
 	}
-	require.Equal(t, "| variable | flag | default | what it is |\n|---|---|---|---|\n"+
-		"| `A` | `-a-b-c` | `1s` | what a is |\n"+
-		"| `D` | `-d` | `none` | what d is |\n", config.Markdown(table))
+	require.Equal(t, "| key in the file | variable | flag | default | what it is |\n|---|---|---|---|---|\n"+
+		"| `a.b_c` | `A` | `-a-b-c` | `1s` | what a is |\n"+
+		"|  | `D` | `-d` | `none` | what d is |\n", config.Markdown(table))
 }
 
 const readme = "../../README.md"

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// together finds values that are each valid but do not go together.
+type together struct {
+	*Config
+	origins map[string]Origin
+	known   Problems // of single values
+	found   Problems
+}
+
+// checkTogether makes the default that depends on another setting, and returns
+// what does not go together.
+func (c *Config) checkTogether(origins map[string]Origin, known Problems) Problems {
+	t := &together{c, origins, known, nil}
+	if t.sure("health.interval", "health.timeout") {
+		t.healthTimeout()
+	}
+	if t.sure("limits.target_bytes", "limits.header_bytes") {
+		t.targetInHead()
+	}
+	if t.sure("listen", "backends") {
+		t.backendsElsewhere()
+	}
+	return t.found
+}
+
+// sure reports whether the settings have the values that were meant. One that
+// has a problem has not, and one that the file should have need not.
+func (t *together) sure(keys ...string) bool {
+	return !slices.ContainsFunc(t.known, func(p Problem) bool {
+		return slices.Contains(keys, p.Key) || p.Key == fileKey || p.Key == "" && p.Excerpt != ""
+	})
+}
+
+func (t *together) blame(key string, o Origin, valid, format string, args ...any) {
+	t.found = append(t.found, Problem{Key: key, Source: o.Source, Value: o.Value, Err: fmt.Errorf(format, args...), Valid: valid, Excerpt: o.Excerpt})
+}
+
+func (t *together) healthTimeout() {
+	h := &t.Health
+	if h.Timeout == 0 {
+		h.Timeout = min(2*time.Second, h.Interval)
+	}
+	if h.Timeout > h.Interval {
+		t.blame("health.timeout", t.origins["health.timeout"], "a duration above 0, up to the interval",
+			"longer than health.interval, which is %v (%s)", h.Interval, t.origins["health.interval"].Source)
+	}
+}
+
+// targetInHead leaves the defaults alone: of those the smaller one counts.
+func (t *together) targetInHead() {
+	o := t.origins["limits.target_bytes"]
+	if l := t.Limits; l.TargetBytes > l.HeaderBytes && o.Source != "default" {
+		t.blame("limits.target_bytes", o, "a size up to that",
+			"larger than limits.header_bytes, which is %s (%s)", sizeText(l.HeaderBytes), t.origins["limits.header_bytes"].Source)
+	}
+}
+
+func (t *together) backendsElsewhere() {
+	for i, b := range t.Backends {
+		if !isOwn(t.Listen, b) {
+			continue
+		}
+		o := t.origins["backends"]
+		if o.items != nil {
+			o = o.items[i]
+		}
+		t.blame("backends", o, "addresses of other programs",
+			"%q is the proxy itself: listen is %s (%s)", b.URL, t.Listen, t.origins["listen"].Source)
+	}
+}
+
+// isOwn reports whether requests for the backend would come back to the
+// listening address, as far as that can be told without asking the network.
+func isOwn(listen string, b Backend) bool {
+	host, port, _ := net.SplitHostPort(listen)
+	own := b.URL.Port()
+	if own == "" {
+		own = map[string]string{"http": "80", "https": "443"}[b.URL.Scheme]
+	}
+	if own != port {
+		return false
+	}
+	target := b.URL.Hostname()
+	addr, _ := netip.ParseAddr(target)
+	local := target == "localhost" || addr.Unmap().IsLoopback()
+	at, err := netip.ParseAddr(host)
+	if host == "" || err == nil && at.IsUnspecified() {
+		return local
+	}
+	return target == host || target == "localhost" && at.IsLoopback()
+}
