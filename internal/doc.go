@@ -12,7 +12,7 @@
 //	pool           the backends: which is alive, which is next
 //	hop            the facts of HTTP where a message passes on
 //	netconn        a connection whose writes must make progress
-//	config         settings from flags and environment
+//	config         settings from a file, the environment and flags
 //
 //	testkit        peers that tests misbehave with
 //

@@ -4,14 +4,10 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"go-proxy/internal/config"
@@ -22,23 +18,23 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // could not start, or could not end in time
 	exitUsage  = 2 // the configuration is wrong; nothing was started
+	exitDown   = 3 // a backend would be down
 )
 
 // Main is the program: it returns the exit code. SIGTERM or SIGINT ends it in
 // order, a second one at once.
 func Main(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	if len(args) == 1 && args[0] == "version" {
-		fmt.Fprintln(stdout, version())
-		return exitOK
+	p := program{getenv, stdout, stderr}
+	if len(args) > 0 {
+		for _, c := range commands() {
+			if c.name == args[0] {
+				return c.run(p, args[1:])
+			}
+		}
 	}
-	c, err := config.Proxy(args, getenv)
-	if errors.Is(err, config.ErrHelp) {
-		writeHelp(stdout)
-		return exitOK
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitUsage
+	c, _, code, ok := p.configure(args)
+	if !ok {
+		return code
 	}
 	log := newLogger(stderr, c.Log)
 	// net/http says some things to the default logger only, and quotes what a
@@ -90,32 +86,4 @@ func newLogger(w io.Writer, s config.Log) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
-}
-
-func version() string {
-	v := "(unknown)"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		v = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				v += " " + s.Value
-			}
-		}
-	}
-	return fmt.Sprintf("reverse_proxy %s %s %s/%s", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-func writeHelp(w io.Writer) {
-	fmt.Fprint(w, `reverse_proxy spreads HTTP requests over backends.
-
-Usage:
-  reverse_proxy [flags]
-  reverse_proxy version
-
-Every setting is a flag, an environment variable and a key of the file (JSON,
-with comments): the flag wins, then the variable, then the file, then the
-default. Problems are reported all at once (exit code 2).
-
-`)
-	config.WriteUsage(w, new(config.Config).Settings())
 }

@@ -12,6 +12,16 @@ import (
 // Backend is one upstream server. Its URL is its identity.
 type Backend struct{ URL *url.URL }
 
+// Port is the URL's, or its scheme's own.
+func (b Backend) Port() string {
+	if port := b.URL.Port(); port != "" {
+		return port
+	}
+	return strconv.Itoa(ownPort[b.URL.Scheme])
+}
+
+var ownPort = map[string]int{"http": 80, "https": 443}
+
 // Backends takes URLs, comma separated; in the file a list of URLs and objects
 // that have one.
 func Backends(dst *[]Backend) Type {
@@ -162,7 +172,7 @@ func parseBackend(text string) (*url.URL, error) {
 // in Host (RFC 9110, 4.2.3).
 func normalHost(u *url.URL) (string, error) {
 	host := strings.ReplaceAll(strings.ToLower(u.Hostname()), "%", "%25") // before the zone of an IPv6 address
-	own := map[string]int{"http": 80, "https": 443}[u.Scheme]
+	own := ownPort[u.Scheme]
 	port := own
 	if text := u.Port(); text != "" {
 		n, err := strconv.Atoi(text)

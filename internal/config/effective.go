@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 )
 
-// WriteEffective writes the values in force as a file, each with a comment that
-// says where it came from. Secrets are left out. The rows of a group must stand
+// EffectiveText is the values in force as a file, each with a comment that says
+// where it came from. Secrets are left out. The rows of a group must stand
 // together in the table.
-func WriteEffective(w io.Writer, table []Setting, origins map[string]Origin) error {
+func EffectiveText(table []Setting, origins map[string]Origin) string {
 	var b bytes.Buffer
 	source := func(s Setting) string {
 		if o, found := origins[s.Key]; found {
@@ -48,8 +47,7 @@ func WriteEffective(w io.Writer, table []Setting, origins map[string]Origin) err
 	}
 	enter("")
 	b.WriteString("}\n")
-	_, err := w.Write(b.Bytes())
-	return err
+	return b.String()
 }
 
 // valueText is the value in force as JSON, fit to be shown.

@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,9 +41,7 @@ func effective(t *testing.T, env environment, args ...string) string {
 	t.Helper()
 	c, origins, err := config.Effective(args, env.get)
 	require.NoError(t, err)
-	var b bytes.Buffer
-	require.NoError(t, config.WriteEffective(&b, c.Settings(), origins))
-	return b.String()
+	return config.EffectiveText(c.Settings(), origins)
 }
 
 func TestGoodFilesAreReadAsTheirGoldenSays(t *testing.T) {
@@ -267,9 +264,8 @@ func FuzzFile(f *testing.F) {
 // must be the configuration again, but for the secrets of one row.
 func requireTheSame(t *testing.T, c *config.Config, origins map[string]config.Origin) {
 	t.Helper()
-	var printed bytes.Buffer
-	require.NoError(t, config.WriteEffective(&printed, c.Settings(), origins))
-	again := load(t, nil, "-config", written(t, printed.String()), "-health-path", c.Health.Path)
+	printed := config.EffectiveText(c.Settings(), origins)
+	again := load(t, nil, "-config", written(t, printed), "-health-path", c.Health.Path)
 	again.File = c.File
-	require.Equal(t, c, again, printed.String())
+	require.Equal(t, c, again, printed)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -53,4 +54,58 @@ func kindText(kind string) string {
 func (s Schema) names() []string {
 	names, _ := s["enum"].([]string)
 	return names
+}
+
+// JSONSchema is the schema of the file that sets the table, for editors: draft
+// 7, which all of them know. It gives every setting its default.
+func JSONSchema(table []Setting) string {
+	root := Schema{
+		"$schema": "http://json-schema.org/draft-07/schema#",
+		"title":   "Configuration file of reverse_proxy",
+		// Two words of VS Code's own.
+		"allowComments":       true,
+		"allowTrailingCommas": true,
+	}
+	whole := root.object()
+	whole[schemaKey] = Schema{"type": "string", "description": "where the editor finds this schema"}
+	groups := make(map[string]Schema) // the properties of each
+	for _, s := range table {
+		if s.NotInFile {
+			continue
+		}
+		group, name := splitKey(s.Key)
+		in := whole
+		if group != "" {
+			if groups[group] == nil {
+				object := Schema{}
+				groups[group] = object.object()
+				whole[group] = object
+			}
+			in = groups[group]
+		}
+		in[name] = s.schema()
+	}
+	return jsonText(root, "") + "\n"
+}
+
+// object makes s the schema of an object that has no other properties than
+// those that the caller puts into the result.
+func (s Schema) object() (properties Schema) {
+	properties = Schema{}
+	s["type"], s["additionalProperties"], s["properties"] = "object", false, properties
+	return properties
+}
+
+// schema is the type's with what people read.
+func (s Setting) schema() Schema {
+	schema := Schema{"type": "string"}
+	maps.Copy(schema, s.JSON)
+	text := s.Help + ". Valid: " + s.validInFile() + "."
+	if s.DefaultNote != "" {
+		text += " Default: " + s.DefaultNote + "."
+	} else if s.Default == "" || s.Set(s.Default) == nil {
+		schema["default"] = s.Get()
+	}
+	schema["description"] = text
+	return schema
 }

@@ -17,7 +17,7 @@ func (c *Config) Settings() []Setting {
 		{Key: "listen", Env: "PROXY_LISTEN_ADDR", Default: ":9000", Type: Address(&c.Listen),
 			Help: "address that clients connect to"},
 		{Key: "backends", Env: "TARGET_BACKEND_URLS", Default: "http://localhost:8080", Type: Backends(&c.Backends),
-			Help: "URLs of the backends, comma separated; a path is a prefix"},
+			Help: "URLs of the backends; a path is a prefix"},
 		{Key: "trusted_proxies", Env: "TRUSTED_PROXIES", Type: Prefixes(&c.TrustedProxies),
 			Help: "peers whose X-Forwarded-* fields are believed and extended"},
 		{Key: "shutdown_timeout", Env: "SHUTDOWN_TIMEOUT", Default: "30s", Type: Duration(&c.Shutdown),
@@ -119,5 +119,6 @@ func healthPath(dst *string) Type {
 		return nil
 	})
 	t.Hide = hideQuery
+	t.JSON = Schema{"type": "string", "pattern": "^/"}
 	return t
 }

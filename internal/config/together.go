@@ -82,11 +82,7 @@ func (t *together) backendsElsewhere() {
 // listening address, as far as that can be told without asking the network.
 func isOwn(listen string, b Backend) bool {
 	host, port, _ := net.SplitHostPort(listen)
-	own := b.URL.Port()
-	if own == "" {
-		own = map[string]string{"http": "80", "https": "443"}[b.URL.Scheme]
-	}
-	if own != port {
+	if b.Port() != port {
 		return false
 	}
 	target := b.URL.Hostname()

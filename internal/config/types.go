@@ -28,7 +28,7 @@ func Text(dst *string, valid string, check func(string) error) Type {
 
 // Address takes host:port; the host may be empty, the port may be 0.
 func Address(dst *string) Type {
-	return Text(dst, "host:port or :port, such as :9000 or 127.0.0.1:9000", func(value string) error {
+	t := Text(dst, "host:port or :port, such as :9000 or 127.0.0.1:9000", func(value string) error {
 		_, port, err := net.SplitHostPort(value)
 		if err != nil {
 			return errors.New("not host:port")
@@ -38,6 +38,8 @@ func Address(dst *string) Type {
 		}
 		return nil
 	})
+	t.JSON = Schema{"type": "string", "pattern": ":[+0-9]+$"}
+	return t
 }
 
 // Duration takes a Go duration above 0.
