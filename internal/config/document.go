@@ -94,32 +94,30 @@ func blank(text []byte) (plain []byte, open int) {
 	plain = bytes.Clone(text)
 	last := byte('[') // the last byte that means something; at first as if nothing could be parted
 	comma := -1       // behind a value, and nothing behind it yet
-	for i, n := 0, 0; i < len(plain); i += n {
-		n = 1
+	for i := 0; i < len(plain); i++ {
 		c := plain[i]
 		switch {
 		case strings.IndexByte(jsonBlanks, c) >= 0:
 			continue
 		case c == '/':
-			if n = commentLength(plain[i:]); n < 0 {
+			n := commentLength(plain[i:])
+			if n < 0 {
 				return nil, i
 			}
-			copy(plain[i:i+n], bytes.Repeat([]byte(" "), n))
 			if n > 0 {
+				copy(plain[i:], bytes.Repeat([]byte(" "), n))
+				i += n - 1
 				continue
 			}
-			n = 1
+		case c == ',' && strings.IndexByte("[{:,", last) < 0:
+			comma, last = i, c
+			continue
 		case c == '"':
-			n = stringLength(plain[i:])
+			i += stringLength(plain[i:]) - 1
 		case (c == ']' || c == '}') && comma >= 0:
 			plain[comma] = ' '
 		}
-		if c == ',' && strings.IndexByte("[{:,", last) < 0 {
-			comma = i
-		} else {
-			comma = -1
-		}
-		last = c
+		comma, last = -1, c
 	}
 	return plain, -1
 }

@@ -2,52 +2,52 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // EffectiveText is the values in force as a file, each with a comment that says
 // where it came from. Secrets are left out. The rows of a group must stand
 // together in the table.
 func EffectiveText(table []Setting, origins map[string]Origin) string {
-	var b bytes.Buffer
-	source := func(s Setting) string {
-		if o, found := origins[s.Key]; found {
-			return o.Source
-		}
-		return "default"
-	}
+	var b strings.Builder
+	source := func(s Setting) string { return cmp.Or(origins[s.Key].Source, "default") }
 	for _, s := range table {
 		if s.NotInFile {
 			fmt.Fprintf(&b, "// %s: %s (%s)\n", s.Key, valueText(s, ""), source(s))
 		}
 	}
 	b.WriteString("{\n")
-	inside, indent := "", "  "
-	enter := func(group string) {
-		if group == inside {
-			return
-		}
-		if inside != "" {
-			b.WriteString("  },\n")
-		}
-		inside, indent = group, "  "
-		if group != "" {
-			fmt.Fprintf(&b, "  %q: {\n", group)
-			indent = "    "
-		}
-	}
+	inside := ""
 	for _, s := range table {
 		if s.NotInFile {
 			continue
 		}
 		group, name := splitKey(s.Key)
-		enter(group)
+		indent := strings.Repeat("  ", 1+min(len(group), 1))
+		b.WriteString(between(inside, group))
 		fmt.Fprintf(&b, "%s%q: %s, // %s\n", indent, name, valueText(s, indent), source(s))
+		inside = group
 	}
-	enter("")
+	b.WriteString(between(inside, ""))
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// between ends one group and begins another; "" is none.
+func between(before, behind string) (text string) {
+	if before == behind {
+		return ""
+	}
+	if before != "" {
+		text = "  },\n"
+	}
+	if behind != "" {
+		text += fmt.Sprintf("  %q: {\n", behind)
+	}
+	return text
 }
 
 // valueText is the value in force as JSON, fit to be shown.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,8 +107,20 @@ func Percent(dst *float64) Type {
 		return nil
 	}
 	return Type{Valid: "a percentage from 0% to 50%, such as 10%", Set: set,
-		Get:  func() any { return strconv.FormatFloat(*dst*100, 'g', 10, 64) + "%" }, // 10 digits: 0.07*100 is not 7
+		Get:  func() any { return percentText(*dst) },
 		JSON: Schema{"type": "string", "pattern": "%$"}}
+}
+
+// percentText is the shortest text that is read back as the share: 0.07*100 is
+// not 7.
+func percentText(share float64) string {
+	for digits := range 20 {
+		text := strconv.FormatFloat(share*100, 'f', digits, 64)
+		if n, _ := strconv.ParseFloat(text, 64); n/100 == share {
+			return text + "%"
+		}
+	}
+	return strconv.FormatFloat(share*100, 'g', -1, 64) + "%"
 }
 
 var sizeUnits = []struct {
@@ -202,81 +213,4 @@ func OneOf(dst *string, names ...string) Type {
 	})
 	t.JSON = Schema{"type": "string", "enum": names}
 	return t
-}
-
-// Prefixes takes networks and single addresses, comma separated.
-func Prefixes(dst *[]netip.Prefix) Type {
-	set := func(value string) error {
-		var prefixes []netip.Prefix
-		var errs []string
-		for _, item := range listItems(value) {
-			prefix, err := parsePrefix(item)
-			if err != nil {
-				errs = append(errs, fmt.Sprintf("%q %v", item, err))
-			}
-			prefixes = append(prefixes, prefix)
-		}
-		if len(errs) > 0 {
-			return errors.New(strings.Join(errs, ", "))
-		}
-		*dst = prefixes
-		return nil
-	}
-	setList := func(list *node) (faults []fault) {
-		var prefixes []netip.Prefix
-		for _, item := range list.items {
-			var prefix netip.Prefix
-			faults = append(faults, item.set(Type{Valid: "a network or an address, such as 10.0.0.0/8 or ::1", Set: func(value string) (err error) {
-				prefix, err = parsePrefix(value)
-				return err
-			}})...)
-			prefixes = append(prefixes, prefix)
-		}
-		*dst = prefixes
-		return faults
-	}
-	get := func() any {
-		texts := make([]string, len(*dst))
-		for i, prefix := range *dst {
-			texts[i] = prefix.String()
-		}
-		return texts
-	}
-	return Type{Valid: "networks or addresses, comma separated, such as 10.0.0.0/8,::1", Set: set, setList: setList, Get: get,
-		InFile: `an array of networks or addresses, such as ["10.0.0.0/8", "::1"]`,
-		JSON:   Schema{"type": "array", "items": Schema{"type": "string"}}}
-}
-
-// parsePrefix writes IPv4 networks in IPv4's way: a peer's address is compared
-// so.
-func parsePrefix(text string) (netip.Prefix, error) {
-	if !strings.Contains(text, "/") {
-		addr, err := netip.ParseAddr(text)
-		if err != nil {
-			return netip.Prefix{}, errNoPrefix
-		}
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, errNoPrefix
-	}
-	if prefix.Addr().Is4In6() && prefix.Bits() >= 96 {
-		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-96)
-	}
-	return prefix.Masked(), nil
-}
-
-var errNoPrefix = errors.New("is neither a network nor an address")
-
-// listItems splits at commas; blanks and empty items do not count.
-func listItems(value string) []string {
-	var items []string
-	for item := range strings.SplitSeq(value, ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
 }

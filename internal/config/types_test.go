@@ -49,6 +49,27 @@ func TestPercentIsStoredAsAFraction(t *testing.T) {
 	reads(t, config.Percent, map[string]float64{"0%": 0, "10%": 0.1, "12.5%": 0.125, "50%": 0.5})
 }
 
+func TestPercentIsShownAsItWasGiven(t *testing.T) {
+	var share float64
+	percent := config.Percent(&share)
+	for _, text := range []string{"0%", "7%", "10%", "12.5%", "0.1%", "33.333333333333%", "0.000000001%", "50%"} {
+		require.NoError(t, percent.Set(text))
+		require.Equal(t, text, percent.Get())
+	}
+	require.NoError(t, percent.Set("1e-30%"))
+	require.Equal(t, "1e-30%", percent.Get())
+}
+
+func TestDurationIsShownWithoutZeros(t *testing.T) {
+	var d time.Duration
+	duration := config.Duration(&d)
+	for given, shown := range map[string]string{"3600s": "1h", "60s": "1m", "90s": "1m30s", "3605s": "1h0m5s", "1.5h": "1h30m", "100h": "100h",
+		"20m": "20m", "10s": "10s", "1500us": "1.5ms", "1us": "1µs"} {
+		require.NoError(t, duration.Set(given))
+		require.Equal(t, shown, duration.Get())
+	}
+}
+
 func TestSizeTakesUnits(t *testing.T) {
 	anySize := func(dst *int64) config.Type { return config.Size(dst, 0, math.MaxInt64) }
 	reads(t, anySize, map[string]int64{
