@@ -100,6 +100,21 @@ func TestBadValueChangesNothing(t *testing.T) {
 	require.Empty(t, c.TrustedProxies)
 }
 
+func TestSettingWithoutAVariableIsGivenByNone(t *testing.T) {
+	var listen string
+	table := []config.Setting{{Key: "listen", Default: ":1", Type: config.Address(&listen)}}
+	_, err := config.Load(table, nil, func(string) string { return ":2" })
+	require.NoError(t, err)
+	require.Equal(t, ":1", listen)
+}
+
+func TestBadListOfAFileChangesNothing(t *testing.T) {
+	c, err := config.Proxy([]string{"-config", written(t, `{"backends": ["http://a", 1], "trusted_proxies": ["::1", "x"]}`)}, environment{}.get)
+	require.Error(t, err)
+	require.Equal(t, []string{"http://localhost:8080"}, urls(c))
+	require.Empty(t, c.TrustedProxies)
+}
+
 func FuzzArguments(f *testing.F) {
 	f.Add("-listen", ":1", "-=", "stray")
 	f.Add("-h", "", "--", "---x")

@@ -27,8 +27,11 @@ func Prefixes(dst *[]netip.Prefix) Type {
 		},
 		InFile: `an array of networks or addresses, such as ["10.0.0.0/8", "::1"]`,
 		JSON:   Schema{"type": "array", "items": Schema{"type": "string"}},
-		setList: func(list *node) (faults []fault) {
-			*dst, faults = prefixesIn(list)
+		setList: func(list *node) []fault {
+			prefixes, faults := prefixesIn(list)
+			if len(faults) == 0 {
+				*dst = prefixes
+			}
 			return faults
 		},
 	}
