@@ -140,7 +140,7 @@ func TestHTTPSToAPlainBackendIsA502(t *testing.T) {
 	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
 		addr, plain, certificate := tlsThenPlain(t)
 		s := stack.New(t, mode, stack.WithBackends(2), stack.WithPeers("https://"+addr),
-			stack.With("SSL_CERT_FILE", certificate), stack.With("HEALTH_CHECK_INTERVAL", never))
+			stack.With("SSL_CERT_FILE", certificate), stack.With("HEALTH_CHECK_INTERVAL", never), patientProbe)
 		b := s.Peer("https://" + addr)
 		s.AwaitUp(b)
 		require.Equal(t, http.StatusOK, s.Get("/").StatusCode, "over TLS")
@@ -179,7 +179,7 @@ func TestHealthyBackendThatFailedOnceIsBackAtOnce(t *testing.T) {
 
 func TestBackendReturnsOnceItIsWell(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode)
+		s := stack.New(t, mode, stack.WithQuickProbes())
 		b := s.Backend(2)
 		for range 2 {
 			b.Health("down")

@@ -25,6 +25,7 @@ func runAll(m *testing.M) int {
 		go sweepWhenInterrupted()
 	}
 	code := m.Run()
+	stack.Finish()
 	if summary := stack.Summary(); summary != "" {
 		fmt.Println(summary)
 		if path := os.Getenv("E2E_SUMMARY"); path != "" { // go test hides what a good run prints

@@ -17,12 +17,12 @@ func TestManyRestartsOfABackendDoNotReachTheOthers(t *testing.T) {
 		s := stack.New(t, mode, stack.With("LOG_LEVEL", "info"), stack.With("BACKEND_IDLE_TIMEOUT", "100ms"),
 			// It is found out by traffic and comes back by a probe, both quickly;
 			// probes that a busy machine answers late take nobody out.
-			stack.With("HEALTH_CHECK_INTERVAL", "30ms"), stack.With("HEALTH_CHECK_FALL", "1000"))
+			stack.With("HEALTH_CHECK_INTERVAL", "20ms"), stack.With("HEALTH_CHECK_FALL", "1000"))
 		open := 0
 		if mode == stack.Binaries {
 			open = s.Proxy.Descriptors()
 		}
-		load := s.Load(100, "") // gentle: it is not the load that is on trial
+		load := s.Load(200, "") // gentle: it is not the load that is on trial
 		for range restarts {
 			killed := time.Now()
 			s.Backend(2).Kill()

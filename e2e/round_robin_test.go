@@ -11,15 +11,15 @@ import (
 
 func TestRequestsAreSharedExactly(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode)
-		require.Equal(t, stack.Shares(1000, s.Backends...), s.Spread(3000))
+		s := stack.New(t, mode, stack.With("LOG_LEVEL", "info"))
+		require.Equal(t, stack.Shares(300, s.Backends...), s.Spread(900))
 	})
 }
 
 func TestRequestsAreSharedEvenlyUnderConcurrency(t *testing.T) {
-	const clients, each = 64, 90
+	const clients, each = 64, 45
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode)
+		s := stack.New(t, mode, stack.With("LOG_LEVEL", "info"))
 		var mu sync.Mutex
 		counts := make(map[string]int)
 		var all sync.WaitGroup
@@ -45,13 +45,13 @@ func TestRequestsAreSharedEvenlyUnderConcurrency(t *testing.T) {
 
 func TestAfterAnEvictionTheRestShareEvenly(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode)
+		s := stack.New(t, mode, stack.WithQuickProbes())
 		out := s.Backend(2)
 		out.Health("down")
 		s.AwaitDown(out)
-		require.Equal(t, stack.Shares(300, s.Backend(1), s.Backend(3)), s.Spread(600))
+		require.Equal(t, stack.Shares(100, s.Backend(1), s.Backend(3)), s.Spread(200))
 		out.Health("up")
 		s.AwaitUp(out)
-		require.Equal(t, stack.Shares(200, s.Backends...), s.Spread(600), "the recovered one has its share at once")
+		require.Equal(t, stack.Shares(100, s.Backends...), s.Spread(300), "the recovered one has its share at once")
 	})
 }

@@ -66,13 +66,18 @@ func authority(t *testing.T, server *httptest.Server) stack.Option {
 	return stack.With("SSL_CERT_FILE", path)
 }
 
+// patientProbe is for the first probe of a TLS backend: the race detector and
+// a busy machine make a handshake take more than a second.
+var patientProbe = stack.With("HEALTH_CHECK_TIMEOUT", stack.Patience.String())
+
 func TestBackendsMayBeHTTPS(t *testing.T) {
 	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
 		server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, r.TLS.ServerName, " ", r.Header.Get("X-Forwarded-Proto"))
 		}))
 		t.Cleanup(server.Close)
-		s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(server.URL), authority(t, server))
+		s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(server.URL), authority(t, server),
+			stack.With("HEALTH_CHECK_INTERVAL", never), patientProbe)
 		answer := s.Get("/")
 		require.Equal(t, 200, answer.StatusCode)
 		require.Equal(t, " http", answer.Text, "the client's connection is plain, and an address is no server name (RFC 6066, 3)")
@@ -89,7 +94,7 @@ func TestTimeForATLSHandshakeIsASetting(t *testing.T) {
 		t.Cleanup(server.Close)
 		t.Cleanup(func() { close(silent.done) })
 		s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(server.URL), authority(t, server),
-			stack.With("TLS_HANDSHAKE_TIMEOUT", "50ms"), stack.With("HEALTH_CHECK_INTERVAL", "1h"))
+			stack.With("TLS_HANDSHAKE_TIMEOUT", "50ms"), stack.With("HEALTH_CHECK_INTERVAL", never), patientProbe)
 		answer := s.Get("/slow")
 		require.Equal(t, 502, answer.StatusCode)
 		require.Equal(t, "tls_failed", s.Proxy.AwaitRecord("/slow")["cause"])

@@ -109,7 +109,7 @@ func requireNoneAlive(t testing.TB, s *stack.Stack, path, retryAfter string) {
 // that is well brings the service back.
 func TestNoneAliveIsA503UntilOneIsBack(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode, stack.WithBackends(2))
+		s := stack.New(t, mode, stack.WithBackends(2), stack.WithQuickProbes())
 		first, second := s.Backend(1), s.Backend(2)
 		first.Health("down")
 		second.Health("down")

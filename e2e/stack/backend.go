@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"syscall"
@@ -87,10 +88,18 @@ func (b *Backend) Fault(query string) { b.post("/faults/requests?" + query) }
 // post talks to the backend past the proxy.
 func (b *Backend) post(path string) {
 	b.t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
-	client := &http.Client{Transport: transport, Timeout: Patience}
-	response, err := client.Post("http://"+b.instance.addr()+path, "", nil)
-	require.NoError(b.t, err)
-	response.Body.Close()
-	require.Equal(b.t, http.StatusOK, response.StatusCode)
+	require.NoError(b.t, post(b.instance.addr(), path))
+}
+
+func post(addr, path string) error {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: Patience}
+	response, err := client.Post("http://"+addr+path, "", nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("POST %s: %s", path, response.Status)
+	}
+	return nil
 }

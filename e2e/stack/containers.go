@@ -12,32 +12,60 @@ import (
 
 	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/network"
 )
 
-// containerHost runs each program in a container, on a network of the stack's
-// own.
+// containerHost runs each program in a container, on a network of the suite.
 type containerHost struct {
 	t       testing.TB
 	engine  *client.Client
 	network *testcontainers.DockerNetwork
 	files   Files // of the proxy
+
+	mu   sync.Mutex
+	made []*container
 }
 
 func newContainerHost(t testing.TB) host {
 	engine, err := docker()
 	require.NoError(t, err)
-	making.RLock()
-	nw, err := network.New(context.Background(), network.WithLabels(labels()))
-	making.RUnlock()
+	nw, err := sharedNetwork()
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, nw.Remove(context.Background())) })
-	return &containerHost{t: t, engine: engine, network: nw}
+	h := &containerHost{t: t, engine: engine, network: nw}
+	t.Cleanup(h.remove)
+	return h
 }
 
-func labels() map[string]string { return map[string]string{label: fmt.Sprint(os.Getpid())} }
+// sharedNetwork is made once, for that takes its time. A stack has it for
+// itself: there is one at a time.
+var sharedNetwork = sync.OnceValues(func() (*testcontainers.DockerNetwork, error) {
+	making.RLock()
+	defer making.RUnlock()
+	return network.New(context.Background(), network.WithLabels(labels(os.Getpid())))
+})
+
+// remove ends all that the host has made. It must be gone when the next stack
+// uses the same names.
+func (h *containerHost) remove() {
+	var all sync.WaitGroup
+	for _, c := range h.made {
+		all.Go(func() { assert.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0))) })
+	}
+	all.Wait()
+}
+
+func labels(pid int) map[string]string { return map[string]string{label: fmt.Sprint(pid)} }
+
+// LeaveBehind makes a network as one that the process pid has left.
+func LeaveBehind(t testing.TB, pid int) {
+	t.Helper()
+	nw, err := network.New(context.Background(), network.WithLabels(labels(pid)))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = nw.Remove(context.Background()) }) // it should be gone
+}
 
 // image builds the image of a program once, from the Dockerfile that users
 // get; nothing is pulled.
@@ -107,16 +135,16 @@ func (h *containerHost) container(program, name, port string, env map[string]str
 	c := &container{t: h.t, host: h, name: name, port: port}
 	making.RLock()
 	c.DockerContainer, err = testcontainers.Run(context.Background(), image,
-		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithExposedPorts(port+"/tcp"),
+		testcontainers.WithEnv(env), testcontainers.WithLabels(labels(os.Getpid())), testcontainers.WithExposedPorts(port+"/tcp"),
 		testcontainers.WithFiles(files.inContainer()...),
 		network.WithNetwork([]string{name}, h.network),
 		testcontainers.WithLogConsumers(c),
 		testcontainers.WithNoStart())
 	making.RUnlock()
 	require.NoError(h.t, err)
-	h.t.Cleanup(func() {
-		require.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0)))
-	})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.made = append(h.made, c)
 	return c
 }
 

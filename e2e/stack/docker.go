@@ -152,15 +152,25 @@ func alive(pid string) bool {
 	return pid != "" && err == nil
 }
 
-// leftovers is what this process has made in the engine and not removed.
-func leftovers() ([]string, error) {
+// Finish removes what the stacks have shared. What it cannot remove Leaks names.
+func Finish() {
+	if !enabled()[Containers] {
+		return
+	}
+	if nw, err := sharedNetwork(); err == nil {
+		_ = nw.Remove(context.Background())
+	}
+}
+
+// Made is what a process has made in the engine and not removed.
+func Made(pid int) ([]string, error) {
 	engine, err := docker()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	ours := make(client.Filters).Add("label", fmt.Sprintf("%s=%d", label, os.Getpid()))
+	ours := make(client.Filters).Add("label", fmt.Sprintf("%s=%d", label, pid))
 	containers, err := engine.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
 	if err != nil {
 		return nil, fmt.Errorf("e2e: list containers: %w", err)

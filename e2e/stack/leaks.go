@@ -41,7 +41,7 @@ func Leaks() []string {
 	for deadline := time.Now().Add(grace); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		left = children()
 		if enabled()[Containers] {
-			made, err := leftovers()
+			made, err := Made(os.Getpid())
 			if err != nil {
 				return append(left, err.Error())
 			}
@@ -54,9 +54,21 @@ func Leaks() []string {
 	return left
 }
 
-// children are the processes whose parent is this one (Linux;
-// proc_pid_stat(5)).
-func children() []string {
+// Where proc_pid_stat(5) has a process's parent and group, counted from the
+// state.
+const (
+	parentField = 1
+	groupField  = 2
+)
+
+// children are the processes whose parent is this one.
+func children() []string { return processes(parentField, os.Getpid()) }
+
+// Group is the processes of a process group.
+func Group(id int) []string { return processes(groupField, id) }
+
+// processes are those whose field holds the id (Linux).
+func processes(field, id int) []string {
 	var found []string
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
@@ -66,7 +78,7 @@ func children() []string {
 		}
 		// "42 (name) S 1 ...", and the name may hold anything.
 		end := bytes.LastIndexByte(stat, ')')
-		if fields := bytes.Fields(stat[end+1:]); string(fields[1]) == strconv.Itoa(os.Getpid()) {
+		if fields := bytes.Fields(stat[end+1:]); string(fields[field]) == strconv.Itoa(id) {
 			found = append(found, fmt.Sprintf("process %s) in state %s", stat[:end], fields[0]))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -67,7 +68,7 @@ func runContainer(ctx context.Context, t testing.TB, files Files, program string
 	require.NoError(t, err)
 	making.RLock()
 	c, err := testcontainers.Run(ctx, image,
-		testcontainers.WithEnv(env), testcontainers.WithLabels(labels()), testcontainers.WithCmd(args...), testcontainers.WithFiles(files.inContainer()...))
+		testcontainers.WithEnv(env), testcontainers.WithLabels(labels(os.Getpid())), testcontainers.WithCmd(args...), testcontainers.WithFiles(files.inContainer()...))
 	making.RUnlock()
 	testcontainers.CleanupContainer(t, c, testcontainers.StopTimeout(0))
 	require.NoError(t, err)

@@ -3,9 +3,11 @@ package stack
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,8 +15,15 @@ import (
 )
 
 // Patience bounds every wait. It is what a broken program costs, never what a
-// working one takes.
-const Patience = 20 * time.Second
+// working one takes. E2E_PATIENCE is for programs that are broken on purpose.
+var Patience = patience()
+
+func patience() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("E2E_PATIENCE")); err == nil {
+		return d
+	}
+	return 20 * time.Second
+}
 
 // Stack is a proxy that is ready, and its backends.
 type Stack struct {
@@ -50,6 +59,15 @@ func With(variable, value string) Option { return func(o *options) { o.env[varia
 // URLs, which no variable then names.
 func WithFile(text func(urls []string) string) Option { return func(o *options) { o.file = text } }
 
+// WithQuickProbes is for waiting until a backend is back, or out by its probes.
+// Two bad ones in a row take it out, so that a machine that is busy for a
+// moment does not.
+func WithQuickProbes() Option {
+	return func(o *options) {
+		o.env["HEALTH_CHECK_INTERVAL"], o.env["HEALTH_CHECK_FALL"] = "300ms", "2"
+	}
+}
+
 // WithPeers adds backends that the test plays itself, by URL, or by address
 // for http.
 func WithPeers(urls ...string) Option {
@@ -84,10 +102,12 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 		h.shipped = o.shipped
 	}
 	urls := append([]string(nil), o.peers...)
-	for i := range o.backends {
-		b := newBackend(t, host, fmt.Sprintf("backend%d", i+1), i)
+	s.Backends = make([]*Backend, o.backends)
+	sideBySide(t, o.backends, func(i int) {
+		s.Backends[i] = newBackend(t, host, fmt.Sprintf("backend%d", i+1), i)
+	})
+	for _, b := range s.Backends {
 		b.url += o.prefix
-		s.Backends = append(s.Backends, b)
 		urls = append(urls, b.url)
 	}
 	if o.file != nil {
@@ -99,6 +119,20 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 	s.Proxy.AwaitLog(ready)
 	s.Proxy.find()
 	return s
+}
+
+// sideBySide calls f with 0 to n-1 at a time: a container takes its time to
+// start. If one of them fails, so does the test, when all have returned.
+func sideBySide(t testing.TB, n int, f func(i int)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { f(i) })
+	}
+	all.Wait()
+	if t.Failed() {
+		t.FailNow() // in a goroutine of f that ended only the goroutine
+	}
 }
 
 // Backend is the n-th backend, from 1.
