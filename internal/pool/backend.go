@@ -18,6 +18,8 @@ type Backend struct {
 	contrary int // consecutive probes that contradict state; under the pool's lock
 }
 
+func newBackend(u *url.URL) *Backend { return &Backend{URL: u, name: u.String()} }
+
 // String is the backend's URL.
 func (b *Backend) String() string { return b.name }
 

@@ -3,14 +3,15 @@ package pool
 // State says what is known of a backend. Only one that is Up may be picked.
 type State uint32
 
-// Unknown holds until the first probe.
+// Unknown holds until the first probe, Removed for good.
 const (
 	Unknown State = iota
 	Up
 	Down
+	Removed
 )
 
-func (s State) String() string { return [...]string{"unknown", "up", "down"}[s] }
+func (s State) String() string { return [...]string{"unknown", "up", "down", "removed"}[s] }
 
 // MarshalText makes JSON logs show what text logs do.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -39,7 +40,7 @@ func (p *ServerPool) ObserveProbe(b *Backend, err error) (changed bool) {
 // held.
 func (p *ServerPool) probeDecides(b *Backend, to State) bool {
 	state := b.State()
-	if state == to {
+	if state == to || state == Removed {
 		b.contrary = 0
 		return false
 	}
@@ -81,7 +82,7 @@ func (p *ServerPool) change(c Change, decides func() bool) bool {
 		b.downs.Add(1)
 	}
 	b.state.Store(uint32(c.To))
-	p.publish()
+	p.publish(p.Backends())
 	p.mu.Unlock()
 	p.onChange(c)
 	return true

@@ -317,6 +317,7 @@ func TestStatesHaveNames(t *testing.T) {
 	require.Equal(t, "unknown", pool.Unknown.String())
 	require.Equal(t, "up", pool.Up.String())
 	require.Equal(t, "down", pool.Down.String())
+	require.Equal(t, "removed", pool.Removed.String())
 }
 
 // With LOG_FORMAT=json a log line must show the same words as in text.

@@ -38,6 +38,24 @@ func TestAHealthyRequestTakesNoLock(t *testing.T) {
 	}
 }
 
+// A backend may be removed between the pick and the count, and then be thought
+// drained.
+func TestABackendRemovedBetweenThePickAndTheCountIsNotTaken(t *testing.T) {
+	a, b := &url.URL{Scheme: "http", Host: "a"}, &url.URL{Scheme: "http", Host: "b"}
+	p := New([]*url.URL{a, b}, Thresholds{1, 1, 1}, nil)
+	for _, b := range p.Backends() {
+		p.ObserveProbe(b, nil)
+	}
+	removed := p.Backends()[0]
+	before := p.snapshot.Load()
+	p.Update([]*url.URL{b}, Thresholds{1, 1, 1})
+	p.snapshot.Store(before) // as a pick sees it that began before the update
+	lease, err := p.Acquire()
+	require.NoError(t, err)
+	require.Equal(t, "http://b", lease.Backend.String())
+	require.Zero(t, removed.InFlight())
+}
+
 // A backend may go down between the pick and the moment the lease is dated.
 func TestAFailureOfALeaseTakenWhileTheBackendWentDownIsIgnored(t *testing.T) {
 	changes := 0

@@ -9,14 +9,21 @@ type Lease struct {
 	downs   uint64 // how often the backend had gone down when it was picked
 }
 
-// Acquire picks a backend and counts the lease as in flight.
+// Acquire picks a backend and counts the lease as in flight. One that was
+// removed between the pick and the count is not taken: whoever waits for the
+// last of its leases to end may have seen none.
 func (p *ServerPool) Acquire() (Lease, error) {
-	b, err := p.GetNextHealthyBackend()
-	if err != nil {
-		return Lease{}, err
+	for {
+		b, err := p.GetNextHealthyBackend()
+		if err != nil {
+			return Lease{}, err
+		}
+		b.inFlight.Add(1)
+		if b.State() != Removed {
+			return Lease{b, p, b.downs.Load()}, nil
+		}
+		b.inFlight.Add(-1)
 	}
-	b.inFlight.Add(1)
-	return Lease{b, p, b.downs.Load()}, nil
 }
 
 // Succeeded gives back a backend that did its part.

@@ -17,10 +17,11 @@ import (
 // keeps histories where the pool keeps counters.
 type model struct {
 	pool.Thresholds
-	backends []*modelBackend
+	backends []*modelBackend // in the order of the configuration
 }
 
 type modelBackend struct {
+	name      string
 	state     pool.State
 	probes    string // since the last change: + and -
 	exchanges string // since the last change: s and f
@@ -70,10 +71,49 @@ func (m *model) change(b *modelBackend, to pool.State, reason string) string {
 	line := fmt.Sprintf("%s -> %s: %s", b.state, to, reason)
 	b.state, b.probes, b.exchanges = to, "", ""
 	b.life++
+	m.beginRound()
+	return line
+}
+
+// beginRound is for when the set of those alive has changed.
+func (m *model) beginRound() {
 	for _, b := range m.backends {
 		b.picks = 0
 	}
-	return line
+}
+
+// update says what the names wanted change.
+func (m *model) update(names []string, t pool.Thresholds) (added, removed, kept string) {
+	var all []*modelBackend
+	var diff [3][]string
+	for _, name := range names {
+		b := m.named(name)
+		if b == nil {
+			b = &modelBackend{name: name}
+			diff[0] = append(diff[0], name)
+		} else {
+			diff[2] = append(diff[2], name)
+		}
+		all = append(all, b)
+	}
+	for _, b := range m.backends {
+		if !slices.Contains(names, b.name) {
+			diff[1] = append(diff[1], b.name)
+			b.state = pool.Removed
+		}
+	}
+	m.backends, m.Thresholds = all, t
+	m.beginRound()
+	return strings.Join(diff[0], " "), strings.Join(diff[1], " "), strings.Join(diff[2], " ")
+}
+
+func (m *model) named(name string) *modelBackend {
+	for _, b := range m.backends {
+		if b.name == name {
+			return b
+		}
+	}
+	return nil
 }
 
 // even says that nobody who is alive is more than one pick ahead of another,
@@ -97,9 +137,12 @@ func (m *model) even() bool {
 
 // difference is what is not as it should be, or "".
 func (m *model) difference(p *pool.ServerPool) string {
+	if len(p.Backends()) != len(m.backends) {
+		return fmt.Sprintf("%v, want %d", p.Backends(), len(m.backends))
+	}
 	for i, want := range m.backends {
 		b := p.Backends()[i]
-		if b.State() != want.state || b.InFlight() != want.inFlight {
+		if b.String() != "http://"+want.name || b.State() != want.state || b.InFlight() != want.inFlight {
 			return fmt.Sprintf("%v is %v with %d in flight, want %v with %d",
 				b, b.State(), b.InFlight(), want.state, want.inFlight)
 		}
@@ -117,30 +160,30 @@ func TestAnyScheduleOfResultsIsJudgedAsPromised(t *testing.T) {
 
 // follow leads a pool and a model through the same random schedule.
 func follow(t *testing.T, random *rand.Rand, steps int) {
-	m := &model{Thresholds: pool.Thresholds{
-		Rise: 1 + random.IntN(4), Fall: 1 + random.IntN(4), PassiveFall: 1 + random.IntN(4),
-	}}
-	var names []string
-	index := map[*pool.Backend]int{}
-	for i := range 1 + random.IntN(5) {
-		names = append(names, fmt.Sprint("b", i))
-		m.backends = append(m.backends, &modelBackend{})
-	}
+	m := new(model)
+	names := someNames(random)
+	m.update(names, someThresholds(random))
 	var seen changes
 	p := pool.New(urls(t, names...), m.Thresholds, seen.add)
-	for i, b := range p.Backends() {
-		index[b] = i
-	}
 	good := []float64{0.2, 0.5, 0.8, 0.95}[random.IntN(4)] // how often all is well
 	var open []modelLease
 	for step := range steps {
-		var at int
-		var want string
+		var about, want string
 		switch kind := random.IntN(10); {
-		case kind < 3: // a probe
-			at = random.IntN(len(m.backends))
+		case random.IntN(100) == 0: // an update
+			names, thresholds := someNames(random), someThresholds(random)
+			added, removed, kept := m.update(names, thresholds)
+			before := p.Backends()
+			d := p.Update(urls(t, names...), thresholds)
+			require.Equal(t, []string{added, removed, kept}, []string{named(d.Added), named(d.Removed), named(d.Kept)}, "step %d", step)
+			for _, b := range d.Removed { // too late to change anything
+				require.False(t, p.ObserveProbe(b, []error{nil, errProbe}[random.IntN(2)]))
+			}
+			require.Subset(t, before, d.Kept, "step %d", step)
+		case kind < 3 && len(m.backends) > 0: // a probe
+			at := random.IntN(len(m.backends))
 			ok := random.Float64() < good
-			want = m.probe(m.backends[at], ok)
+			about, want = m.backends[at].name, m.probe(m.backends[at], ok)
 			var changed bool
 			if ok {
 				changed = p.ObserveProbe(p.Backends()[at], nil)
@@ -157,7 +200,8 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 				}
 				break
 			}
-			b := m.backends[index[lease.Backend]]
+			b := m.named(strings.TrimPrefix(lease.Backend.String(), "http://"))
+			require.NotNil(t, b, "step %d: %v is not there", step, lease.Backend)
 			b.inFlight++
 			b.picks++
 			require.True(t, m.even(), "step %d: picks are uneven, or of one that is not up", step)
@@ -170,13 +214,13 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 			if random.Float64() > good {
 				result = []rune("ffa")[random.IntN(3)]
 			}
-			at = index[lease.Backend]
-			want = m.end(lease, result)
+			about, want = lease.of.name, m.end(lease, result)
 			end(lease.Lease, result)
+			require.Equal(t, lease.of.inFlight, lease.Backend.InFlight(), "step %d", step)
 		}
 		var reported []string
 		if want != "" {
-			reported = []string{p.Backends()[at].String() + ": " + want}
+			reported = []string{"http://" + about + ": " + want}
 		}
 		if got := seen.take(); !slices.Equal(reported, got) { // Equal itself is slow
 			require.Equal(t, reported, got, "step %d", step)
@@ -189,6 +233,19 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 	for _, b := range p.Backends() {
 		require.Zero(t, b.InFlight())
 	}
+}
+
+// someNames are up to five of eight, in any order.
+func someNames(random *rand.Rand) []string {
+	var names []string
+	for _, i := range random.Perm(8)[:random.IntN(6)] {
+		names = append(names, fmt.Sprint("b", i))
+	}
+	return names
+}
+
+func someThresholds(random *rand.Rand) pool.Thresholds {
+	return pool.Thresholds{Rise: 1 + random.IntN(4), Fall: 1 + random.IntN(4), PassiveFall: 1 + random.IntN(4)}
 }
 
 // The same with everybody at once, where only what must hold in the end, and

@@ -7,7 +7,7 @@
 //
 // Reads go through one immutable snapshot behind an atomic pointer, so a pick
 // takes no lock, tests nobody's health and allocates nothing. A change of
-// health builds a new snapshot as a whole.
+// health or of the set of backends builds a new snapshot as a whole.
 package pool
 
 import (
@@ -29,12 +29,12 @@ type Thresholds struct {
 
 // ServerPool is the backends and the policy over them.
 type ServerPool struct {
-	thresholds Thresholds
-	onChange   func(Change)
-	policy     roundRobin
-	snapshot   atomic.Pointer[snapshot]
+	onChange func(Change)
+	policy   roundRobin
+	snapshot atomic.Pointer[snapshot]
 
-	mu sync.Mutex // guards the health of all backends and the making of snapshots
+	mu         sync.Mutex // guards the thresholds, the health of all backends and the making of snapshots
+	thresholds Thresholds
 }
 
 // snapshot is what a pick decides over. It never changes.
@@ -43,19 +43,16 @@ type snapshot struct {
 	eligible []*Backend
 }
 
-// New makes a pool in which no backend may be picked yet: the first probe of
-// each decides. onChange is told of every change of state, from the goroutine
+// New makes a pool of backends, each URL once, in which none may be picked yet:
+// the first probe of each decides. onChange is told of every change of state, from the goroutine
 // that caused it; it may be nil.
 func New(urls []*url.URL, t Thresholds, onChange func(Change)) *ServerPool {
 	if onChange == nil {
 		onChange = func(Change) {}
 	}
-	p := &ServerPool{thresholds: t, onChange: onChange}
-	all := make([]*Backend, len(urls))
-	for i, u := range urls {
-		all[i] = &Backend{URL: u, name: u.String()}
-	}
-	p.snapshot.Store(&snapshot{all: all})
+	p := &ServerPool{onChange: onChange}
+	p.snapshot.Store(new(snapshot))
+	p.Update(urls, t)
 	return p
 }
 
@@ -72,9 +69,8 @@ func (p *ServerPool) GetNextHealthyBackend() (*Backend, error) {
 	return eligible[p.policy.pick(len(eligible))], nil
 }
 
-// publish makes the states of the backends what the picks see. p.mu is held.
-func (p *ServerPool) publish() {
-	all := p.snapshot.Load().all
+// publish makes all, with their states, what the picks see. p.mu is held.
+func (p *ServerPool) publish(all []*Backend) {
 	next := &snapshot{all: all, eligible: make([]*Backend, 0, len(all))}
 	for _, b := range all {
 		if b.State() == Up {
