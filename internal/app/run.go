@@ -24,7 +24,7 @@ import (
 // started has ended. It fails if it could not serve, or had to cut
 // connections.
 func Run(ctx, hurry context.Context, c *config.Config, access io.Writer, log *slog.Logger) error {
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, c.Shutdown)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (p *parts) run(ctx, hurry context.Context, listener *server.Server) error {
 		return nil
 	}
 	p.log.Info("ready", "address", listener.Addr().String())
-	cut, err := listener.Run(ctx, hurry, p.plane, p.config.Shutdown)
+	cut, err := listener.Run(ctx, hurry, p.plane)
 	switch {
 	case err != nil:
 		return err

@@ -73,13 +73,13 @@ func testConfig(t testing.TB, backends []string) *config.Config {
 }
 
 func (r *rig) serve(c *config.Config, log *slog.Logger) {
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, time.Second)
 	require.NoError(r.t, err)
 	r.addr = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
-		_, err := listener.Run(ctx, ctx, server.NewHTTP(r.proxy, c.Timeouts, c.Limits, log), time.Second)
+		_, err := listener.Run(ctx, ctx, server.NewHTTP(r.proxy, c.Timeouts, c.Limits, log))
 		if err != nil {
 			r.t.Error("serve:", err)
 		}

@@ -45,11 +45,8 @@ type end struct {
 func bubble(t *testing.T, f func(*rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := server.Listen("127.0.0.1:0", stall)
-		require.NoError(t, err)
-		require.NoError(t, s.Listener.Close())
-		r := &rig{t: t, server: s, listener: newMemory(), ended: make(chan end, 1), done: make(chan struct{})}
-		s.Listener = r.listener
+		r := &rig{t: t, listener: newMemory(), ended: make(chan end, 1), done: make(chan struct{})}
+		r.server = server.New(r.listener, stall, grace)
 		defer r.end()
 		f(r)
 	})
@@ -75,7 +72,7 @@ func (r *rig) run(plane server.Plane) {
 	r.hurry = hurry
 	r.start = time.Now()
 	go func() {
-		cut, err := r.server.Run(ctx, urgent, plane, grace)
+		cut, err := r.server.Run(ctx, urgent, plane)
 		r.ended <- end{cut, err, time.Since(r.start)}
 		close(r.done)
 	}()

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go-proxy/internal/netconn"
@@ -29,32 +30,66 @@ type Plane interface {
 	Close()
 }
 
-// Server is a bound address.
+// Server is a bound address, which may change.
 type Server struct {
-	net.Listener
-	stall time.Duration
+	address *address
+	stall   atomic.Int64 // nanoseconds
+	grace   atomic.Int64
 
 	mu    sync.Mutex
 	conns map[*netconn.Conn]struct{}
 }
 
-// Listen binds the address. A client that takes nothing of a response for
-// stall is given up.
-func Listen(address string, stall time.Duration) (*Server, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return &Server{Listener: listener, stall: stall, conns: make(map[*netconn.Conn]struct{})}, nil
+// New makes a server of a listener. A client that takes nothing of a response
+// for stall is given up; at the end, what is under way may take grace.
+func New(l net.Listener, stall, grace time.Duration) *Server {
+	s := &Server{address: newAddress(l), conns: make(map[*netconn.Conn]struct{})}
+	s.Allow(stall, grace)
+	return s
 }
 
-// Accept takes the next connection and keeps count of it.
-func (s *Server) Accept() (net.Conn, error) {
-	inner, err := s.Listener.Accept()
+// Listen is New for a TCP address.
+func Listen(address string, stall, grace time.Duration) (*Server, error) {
+	l, err := Bind(address)
 	if err != nil {
 		return nil, err
 	}
-	c := netconn.New(inner, s.stall, s.forget)
+	return New(l, stall, grace), nil
+}
+
+// Bind binds a TCP address.
+func Bind(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
+}
+
+// Allow changes the times given to New: stall for connections that are yet to
+// come, grace for an end that has not begun.
+func (s *Server) Allow(stall, grace time.Duration) {
+	s.stall.Store(int64(stall))
+	s.grace.Store(int64(grace))
+}
+
+// Move has new clients connect to l. Those who are connected stay, and those
+// who are waiting at the old address are let in before it is closed.
+func (s *Server) Move(l net.Listener) { s.address.move(l) }
+
+// Addr is where clients connect to.
+func (s *Server) Addr() net.Addr { return s.address.current().Addr() }
+
+// Close refuses new connections.
+func (s *Server) Close() error { return s.address.close() }
+
+// Accept takes the next connection and keeps count of it.
+func (s *Server) Accept() (net.Conn, error) {
+	inner, err := s.address.accept()
+	if err != nil {
+		return nil, err
+	}
+	c := netconn.New(inner, time.Duration(s.stall.Load()), s.forget)
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
@@ -68,15 +103,15 @@ func (s *Server) forget(c *netconn.Conn) {
 }
 
 // Run lets the plane serve until ctx ends, and then drains: requests in
-// flight and tunnels may end within grace, or until hurry ends; what is left is
-// cut. It returns how many connections that were, and the error that ended
-// serving, if it was not ctx.
-func (s *Server) Run(ctx, hurry context.Context, plane Plane, grace time.Duration) (cut int, err error) {
+// flight and tunnels may end within the grace, or until hurry ends; what is
+// left is cut. It returns how many connections that were, and the error that
+// ended serving, if it was not ctx.
+func (s *Server) Run(ctx, hurry context.Context, plane Plane) (cut int, err error) {
 	served := make(chan error, 1)
 	go func() { served <- plane.Serve(s) }()
 	select {
 	case <-ctx.Done():
-		return s.drain(hurry, plane, grace, served), nil
+		return s.drain(hurry, plane, time.Duration(s.grace.Load()), served), nil
 	case err = <-served:
 		cut = s.busy()
 		plane.Close()

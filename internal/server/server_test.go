@@ -13,11 +13,11 @@ import (
 )
 
 func TestAnAddressThatCannotBeBoundIsNamed(t *testing.T) {
-	s, err := server.Listen("127.0.0.1:0", stall)
+	s, err := server.Listen("127.0.0.1:0", stall, grace)
 	require.NoError(t, err)
 	defer s.Close()
 	addr := s.Addr().String()
-	_, err = server.Listen(addr, stall)
+	_, err = server.Listen(addr, stall, grace)
 	require.EqualError(t, err, "listen on "+addr+": listen tcp "+addr+": bind: address already in use")
 }
 
