@@ -9,8 +9,10 @@ import (
 // Config is everything the reverse proxy can be told.
 type Config struct {
 	File           string // where the rest came from, in part; "": none
+	Watch          bool   // the file, for changes
 	Listen         string
 	Backends       []Backend
+	Resolve        Resolve
 	Health         Health
 	Timeouts       Timeouts
 	Limits         Limits
@@ -18,6 +20,15 @@ type Config struct {
 	Shutdown       time.Duration // how long requests may take to end after SIGTERM
 	Log            Log
 }
+
+// Resolve says what becomes of a backend's name.
+type Resolve struct {
+	Mode     string // "one" backend, or "all" of its addresses one each
+	Interval time.Duration
+}
+
+// All reports whether each address of a name is a backend of its own.
+func (r Resolve) All() bool { return r.Mode == "all" }
 
 // Health says how backends are judged.
 type Health struct {

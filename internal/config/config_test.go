@@ -39,6 +39,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	want := &config.Config{
 		Listen:   ":9000",
 		Backends: []config.Backend{{URL: backend}},
+		Resolve:  config.Resolve{Mode: "one", Interval: 30 * time.Second},
 		Health: config.Health{
 			Path: "/health", Interval: 10 * time.Second, Timeout: 2 * time.Second, Jitter: 0.1,
 			ExpectStatus: 200, Rise: 1, Fall: 1, PassiveFall: 1,

@@ -51,7 +51,7 @@ func TestEveryRowRefusesABadValue(t *testing.T) {
 	table := new(config.Config).Settings()
 	args := []string{}
 	for _, s := range table {
-		args = append(args, "-"+s.Flag(), "not this")
+		args = append(args, "-"+s.Flag()+"=not this")
 	}
 	ps := problems(t, nil, args...)
 	require.Len(t, ps, len(table))

@@ -26,6 +26,9 @@ func (c *Config) checkTogether(origins map[string]Origin, known Problems) Proble
 	if t.sure("limits.target_bytes", "limits.header_bytes") {
 		t.targetInHead()
 	}
+	if t.Watch && t.File == "" && t.sure("watch") {
+		t.blame("watch", t.origins["watch"], "a file named by -config", "there is no file to be watched")
+	}
 	if t.sure("listen", "backends") {
 		t.backendsElsewhere()
 	}

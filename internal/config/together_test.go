@@ -42,6 +42,15 @@ func TestTargetIsNotLargerThanItsHead(t *testing.T) {
 	load(t, environment{"MAX_HEADER_BYTES": "64KiB", "MAX_TARGET_BYTES": "64KiB"})
 }
 
+func TestWatchingNeedsAFile(t *testing.T) {
+	ps := problems(t, nil, "-watch")
+	require.Len(t, ps, 1)
+	require.EqualError(t, ps[0], `watch: flag -watch: "on": there is no file to be watched; valid: a file named by -config`)
+	require.True(t, load(t, nil, "-watch", "-config", written(t, `{}`)).Watch)
+	require.Len(t, problems(t, nil, "-watch", "-config", "nowhere"), 1)
+	require.False(t, load(t, nil).Watch)
+}
+
 func TestWhatHasAProblemIsNotComparedWithOthers(t *testing.T) {
 	require.Len(t, problems(t, environment{"MAX_TARGET_BYTES": "64KiB", "MAX_HEADER_BYTES": "x"}), 1)
 	require.Len(t, problems(t, nil, "-config", written(t, `{"limits": {"target_bytes": "64KiB", "header_bytes": true}}`)), 1)
