@@ -5,6 +5,7 @@
 //
 //	server         the listening address, the clients' connections, the drain
 //	health         probes every backend and reports to the pool
+//	resolve        the addresses of the backends' names
 //	proxy          forwards requests: the net/http plane
 //	accesslog      one line for every exchange
 //

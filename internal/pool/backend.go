@@ -1,11 +1,14 @@
 package pool
 
 import (
+	"net"
 	"net/url"
 	"sync/atomic"
 )
 
-// Backend is one upstream server. Its URL is its identity.
+// Backend is one upstream server. Its URL is its identity. One that is a single
+// address of the URL's host has that for the URL's fragment:
+// http://api:8080#192.0.2.1.
 type Backend struct {
 	URL  *url.URL
 	name string
@@ -22,6 +25,22 @@ func newBackend(u *url.URL) *Backend { return &Backend{URL: u, name: u.String()}
 
 // String is the backend's URL.
 func (b *Backend) String() string { return b.name }
+
+// Address is where to connect to, as host:port. The host may be a name.
+func (b *Backend) Address() string {
+	host, port := b.URL.Hostname(), b.URL.Port()
+	if b.URL.Fragment != "" {
+		host = b.URL.Fragment
+	}
+	switch {
+	case port != "":
+	case b.URL.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(host, port)
+}
 
 // MarshalText makes JSON logs show what text logs do.
 func (b *Backend) MarshalText() ([]byte, error) { return []byte(b.name), nil }

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +10,25 @@ import (
 
 	"go-proxy/internal/pool"
 )
+
+func TestABackendKnowsWhereToConnectTo(t *testing.T) {
+	for raw, want := range map[string]string{
+		"http://api":                       "api:80",
+		"https://api/path":                 "api:443",
+		"http://api:8080":                  "api:8080",
+		"http://192.0.2.1":                 "192.0.2.1:80",
+		"http://[2001:db8::1]:81":          "[2001:db8::1]:81",
+		"https://api#192.0.2.1":            "192.0.2.1:443",
+		"http://api:8080#2001:db8::1":      "[2001:db8::1]:8080",
+		"http://api:8080/path#fe80::1%25e": "[fe80::1%e]:8080",
+	} {
+		u, err := url.Parse(raw)
+		require.NoError(t, err)
+		b := pool.New([]*url.URL{u}, defaults, nil).Backends()[0]
+		require.Equal(t, want, b.Address())
+		require.Equal(t, raw, b.String())
+	}
+}
 
 // named are the names of backends, in their order.
 func named(backends []*pool.Backend) string {
