@@ -109,7 +109,7 @@ func (p *processProxy) start() {
 	log := slog.New(slog.NewTextHandler(&p.err, &slog.HandlerOptions{Level: level}))
 	go func() {
 		defer close(p.ended)
-		if err := app.Run(ctx, hurry, c, &p.out, log); err != nil {
+		if err := app.Run(ctx, hurry, c, app.Inputs{}, &p.out, log); err != nil {
 			log.Error("stopped", "error", err)
 			p.code = 1
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go-proxy/internal/config"
@@ -22,7 +23,7 @@ type Log struct {
 	out     io.Writer
 	errors  *slog.Logger
 	encode  encoder
-	query   bool
+	query   atomic.Bool
 	limit   int // bytes that may wait
 	flush   time.Duration
 	scratch sync.Pool
@@ -38,22 +39,27 @@ type Log struct {
 // errors.
 func New(out io.Writer, s config.Log, errors *slog.Logger) *Log {
 	l := &Log{
-		out: out, errors: errors, query: s.Query, limit: int(s.AccessBuffer), flush: s.AccessFlush,
+		out: out, errors: errors, limit: int(s.AccessBuffer), flush: s.AccessFlush,
 		wake: make(chan struct{}, 1), encode: text{},
 	}
 	if s.Format == "json" {
 		l.encode = json{}
 	}
+	l.ShowQuery(s.Query)
 	l.scratch.New = func() any { return new([]byte) }
 	return l
 }
+
+// ShowQuery says whether the query strings appear of exchanges that end from
+// now on.
+func (l *Log) ShowQuery(show bool) { l.query.Store(show) }
 
 // Observe takes the record's line. It never waits for the output.
 func (l *Log) Observe(r *exchange.Record) {
 	line := l.scratch.Get().(*[]byte)
 	defer l.scratch.Put(line)
 	query := r.Query
-	if !l.query {
+	if !l.query.Load() {
 		query = nil
 	}
 	*line = l.encode.appendRecord((*line)[:0], r, query)

@@ -39,16 +39,10 @@ func (a attempted) String() string {
 // checkLive tries all backends side by side and prints what it found. The time
 // is bounded by those for a dial, twice, and for a probe.
 func (p program) checkLive(c *config.Config) (code int) {
-	probe, err := health.NewHTTP(c.Health, nil)
-	if err != nil {
-		fmt.Fprintln(p.stderr, err)
-		return exitUsage
-	}
-	defer probe.Close()
 	findings := make([]finding, len(c.Backends))
 	var all sync.WaitGroup
 	for i, b := range c.Backends {
-		all.Go(func() { findings[i] = try(c, b, probe.Probe) })
+		all.Go(func() { findings[i] = try(c, b) })
 	}
 	all.Wait()
 	down := 0
@@ -66,13 +60,17 @@ func (p program) checkLive(c *config.Config) (code int) {
 }
 
 // try resolves, dials and probes a backend.
-func try(c *config.Config, b config.Backend, probe health.Probe) finding {
+func try(c *config.Config, b config.Backend) finding {
 	f := finding{backend: b.URL.String(), addresses: dialAll(c.Timeouts.Dial, b)}
+	probe := health.NewHTTP(&pool.Backend{URL: b.URL}, c.Health, func(ctx context.Context, b *pool.Backend) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", b.Address())
+	})
+	defer probe.Close()
 	f.probe = timed("", func() error {
 		timeout := fmt.Errorf("no answer within %v", c.Health.Timeout)
 		ctx, cancel := context.WithTimeoutCause(context.Background(), c.Health.Timeout, timeout)
 		defer cancel()
-		err := probe(ctx, &pool.Backend{URL: b.URL})
+		err := probe.Probe(ctx)
 		switch {
 		case err == nil:
 			return nil

@@ -22,7 +22,7 @@ const (
 )
 
 // Main is the program: it returns the exit code. SIGTERM or SIGINT ends it in
-// order, a second one at once.
+// order, a second one at once; SIGHUP has the configuration read again.
 func Main(args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	p := program{getenv, stdout, stderr}
 	if len(args) > 0 {
@@ -36,7 +36,13 @@ func Main(args []string, getenv func(string) string, stdout, stderr io.Writer) i
 	if !ok {
 		return code
 	}
-	log := newLogger(stderr, c.Log)
+	return p.serve(c, args)
+}
+
+// serve runs the proxy.
+func (p program) serve(c *config.Config, args []string) (code int) {
+	level := new(slog.LevelVar)
+	log := newLogger(p.stderr, c.Log, level)
 	// net/http says some things to the default logger only, and quotes what a
 	// backend sent.
 	slog.SetDefault(log)
@@ -45,7 +51,15 @@ func Main(args []string, getenv func(string) string, stdout, stderr io.Writer) i
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, hurry, stop := untilSignalled()
 	defer stop()
-	if err := Run(ctx, hurry, c, stdout, log); err != nil {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGHUP)
+	defer signal.Stop(asked)
+	in := Inputs{
+		Load:  func() (*config.Config, error) { return config.Proxy(args, p.getenv) },
+		Asked: asked,
+		Level: level,
+	}
+	if err := Run(ctx, hurry, c, in, p.stdout, log); err != nil {
 		log.Error("stopped", "error", err)
 		return exitFailed
 	}
@@ -78,8 +92,7 @@ func untilSignalled() (first, second context.Context, stop func()) {
 	}
 }
 
-func newLogger(w io.Writer, s config.Log) *slog.Logger {
-	var level slog.Level
+func newLogger(w io.Writer, s config.Log, level *slog.LevelVar) *slog.Logger {
 	_ = level.UnmarshalText([]byte(s.Level)) // config lets only good ones pass
 	options := &slog.HandlerOptions{Level: level}
 	if s.Format == "json" {

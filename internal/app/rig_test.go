@@ -80,7 +80,7 @@ func launch(t testing.TB, backends []string, flags ...string) *running {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.result <- app.Run(ctx, urgent, c, &r.access, log)
+		r.result <- app.Run(ctx, urgent, c, app.Inputs{}, &r.access, log)
 	}()
 	t.Cleanup(func() {
 		stop()

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go-proxy/internal/accesslog"
@@ -16,6 +16,7 @@ import (
 	"go-proxy/internal/health"
 	"go-proxy/internal/pool"
 	"go-proxy/internal/proxy"
+	"go-proxy/internal/resolve"
 	"go-proxy/internal/server"
 )
 
@@ -23,58 +24,62 @@ import (
 // shutdown timeout is over or hurry ends, and returns when everything it
 // started has ended. It fails if it could not serve, or had to cut
 // connections.
-func Run(ctx, hurry context.Context, c *config.Config, access io.Writer, log *slog.Logger) error {
+func Run(ctx, hurry context.Context, c *config.Config, in Inputs, access io.Writer, log *slog.Logger) error {
 	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, c.Shutdown)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	p, err := build(c, access, log)
-	if err != nil {
-		return err
-	}
-	return p.run(ctx, hurry, listener)
+	in = in.complete()
+	resolver := resolve.New(in.Lookup, in.Connect, log)
+	resolver.Update(ctx, c)
+	p := build(c, in, resolver, access, log)
+	p.listener = listener
+	return p.run(ctx, hurry)
 }
 
 // parts are what a running proxy is made of.
 type parts struct {
-	config  *config.Config
-	log     *slog.Logger
-	pool    *pool.ServerPool
-	probe   *health.HTTP
-	checker *health.Checker
-	access  *accesslog.Log
-	proxy   *proxy.Proxy
-	plane   server.Plane
+	in       Inputs
+	started  *config.Config // as it was then
+	loaded   *config.Config // what was read last
+	config   *config.Config // what is in force
+	log      *slog.Logger
+	listener *server.Server
+	resolver *resolve.Resolver
+	pool     *pool.ServerPool
+	checker  *health.Checker
+	access   *accesslog.Log
+	accessOn atomic.Bool
+	proxy    *proxy.Proxy
+	plane    server.Plane
+	drains   drains
 }
 
 // build makes the parts and starts nothing.
-func build(c *config.Config, access io.Writer, log *slog.Logger) (*parts, error) {
-	p := &parts{config: c, log: log}
-	p.pool = pool.New(backendURLs(c), pool.Thresholds{
-		Rise: c.Health.Rise, Fall: c.Health.Fall, PassiveFall: c.Health.PassiveFall,
-	}, p.changed)
-	var err error
-	if p.probe, err = health.NewHTTP(c.Health, nil); err != nil {
-		return nil, err
-	}
-	p.checker = health.New(p.pool, c.Health, p.probe.Probe, log)
-	observe := exchange.Observer(func(*exchange.Record) {})
-	if c.Log.Access {
-		p.access = accesslog.New(access, c.Log, log)
-		observe = p.access.Observe
-	}
-	p.proxy = proxy.New(p.pool, c, observe, log)
+func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Writer, log *slog.Logger) *parts {
+	p := &parts{in: in, started: c, loaded: c, config: c, log: log, resolver: resolver}
+	p.pool = pool.New(resolver.URLs(c.Backends), thresholds(c), p.changed)
+	p.checker = health.New(p.pool, c.Health, func(b *pool.Backend, s config.Health) health.Prober {
+		return health.NewHTTP(b, s, resolver.Dial)
+	}, log)
+	p.access = accesslog.New(access, c.Log, log)
+	p.accessOn.Store(c.Log.Access)
+	p.proxy = proxy.New(p.pool, c, resolver.Dial, p.observe, log)
 	p.plane = server.NewHTTP(p.proxy, c.Timeouts, c.Limits, log)
-	return p, nil
+	p.drains.plane, p.drains.log = p.proxy, log
+	return p
 }
 
-func backendURLs(c *config.Config) []*url.URL {
-	urls := make([]*url.URL, len(c.Backends))
-	for i, b := range c.Backends {
-		urls[i] = b.URL
+func thresholds(c *config.Config) pool.Thresholds {
+	return pool.Thresholds{Rise: c.Health.Rise, Fall: c.Health.Fall, PassiveFall: c.Health.PassiveFall}
+}
+
+// observe is told of every exchange.
+func (p *parts) observe(r *exchange.Record) {
+	if p.accessOn.Load() {
+		p.access.Observe(r)
 	}
-	return urls
 }
 
 // changed follows a backend's change of state.
@@ -92,19 +97,21 @@ func (p *parts) changed(c pool.Change) {
 
 // run starts the parts in order and ends them in reverse, so that each ends
 // after those that use it.
-func (p *parts) run(ctx, hurry context.Context, listener *server.Server) error {
+func (p *parts) run(ctx, hurry context.Context) error {
 	defer p.background(p.writeAccess)()
 	defer p.proxy.Close()
-	defer p.probe.Close()
+	defer p.background(p.resolver.Run)()
 	defer p.background(p.checker.Run)()
-	p.announce(listener)
+	p.announce()
 	select {
 	case <-p.checker.Ready():
 	case <-ctx.Done():
 		return nil
 	}
-	p.log.Info("ready", "address", listener.Addr().String())
-	cut, err := listener.Run(ctx, hurry, p.plane)
+	p.log.Info("ready", "address", p.listener.Addr().String())
+	defer p.drains.start()()
+	defer p.background(func(stopped context.Context) { p.control(ctx, stopped) })()
+	cut, err := p.listener.Run(ctx, hurry, p.plane)
 	switch {
 	case err != nil:
 		return err
@@ -130,11 +137,8 @@ func (p *parts) background(f func(context.Context)) (stop func()) {
 // lastWrite bounds the wait for an output that takes nothing any more.
 const lastWrite = time.Second
 
-// writeAccess runs the access log, if there is one.
+// writeAccess runs the access log.
 func (p *parts) writeAccess(ctx context.Context) {
-	if p.access == nil {
-		return
-	}
 	lost := make(chan int, 1)
 	go func() { lost <- p.access.Run(ctx) }()
 	<-ctx.Done()
@@ -148,11 +152,16 @@ func (p *parts) writeAccess(ctx context.Context) {
 	}
 }
 
-func (p *parts) announce(listener *server.Server) {
-	p.log.Info("starting reverse proxy", "address", listener.Addr().String(),
-		"backends", len(p.config.Backends), "health_interval", p.config.Health.Interval.String())
-	path, _, _ := strings.Cut(p.config.Health.Path, "?") // a query may hold a secret
+func (p *parts) announce() {
+	p.log.Info("starting reverse proxy", "address", p.listener.Addr().String(),
+		"backends", len(p.pool.Backends()), "health_interval", p.config.Health.Interval.String())
 	for _, b := range p.pool.Backends() {
-		p.log.Info("backend", "backend", b, "probe", path)
+		p.log.Info("backend", "backend", b, "probe", probePath(p.config))
 	}
+}
+
+// probePath leaves out the query, which may hold a secret.
+func probePath(c *config.Config) string {
+	path, _, _ := strings.Cut(c.Health.Path, "?")
+	return path
 }

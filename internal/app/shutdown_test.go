@@ -159,7 +159,7 @@ func TestBlockedAccessLogDoesNotKeepTheProxyFromEnding(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go func() {
-		r.result <- app.Run(ctx, context.Background(), c, output, slog.New(slog.NewTextHandler(&r.log, nil)))
+		r.result <- app.Run(ctx, context.Background(), c, app.Inputs{}, output, slog.New(slog.NewTextHandler(&r.log, nil)))
 	}()
 	r.addr = r.log.await(t, `msg=ready address=(\S+)`)
 	for range 3 {

@@ -4,128 +4,143 @@ package health
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"go-proxy/internal/config"
 	"go-proxy/internal/pool"
 )
 
-// Probe asks a backend how it is and returns nil or what is wrong. It must
-// end soon after ctx does.
-type Probe func(ctx context.Context, b *pool.Backend) error
+// Prober asks one backend how it is.
+type Prober interface {
+	// Probe returns nil or what is wrong. It must end soon after ctx does.
+	Probe(ctx context.Context) error
+	// Close is told when it is not needed any more.
+	Close()
+}
+
+// NewProber makes the Prober of a backend.
+type NewProber func(b *pool.Backend, s config.Health) Prober
 
 // Checker probes all backends of a pool, side by side.
 type Checker struct {
+	pool      *pool.ServerPool
+	newProber NewProber
+	log       *slog.Logger
+	ready     chan struct{}
+
+	mu       sync.Mutex
+	settings config.Health
 	watchers map[*pool.Backend]*watcher
-	ready    chan struct{}
+	ctx      context.Context // of Run, while that runs
+	running  sync.WaitGroup  // watchers
 }
 
 // New makes a Checker; Run starts it.
-func New(p *pool.ServerPool, s config.Health, probe Probe, log *slog.Logger) *Checker {
-	c := &Checker{watchers: make(map[*pool.Backend]*watcher), ready: make(chan struct{})}
-	for _, b := range p.Backends() {
-		c.watchers[b] = &watcher{
-			backend: b, pool: p, settings: s, probe: probe, log: log,
-			nudged: make(chan struct{}, 1),
-		}
-	}
+func New(p *pool.ServerPool, s config.Health, newProber NewProber, log *slog.Logger) *Checker {
+	c := &Checker{pool: p, newProber: newProber, log: log, ready: make(chan struct{}), watchers: make(map[*pool.Backend]*watcher)}
+	c.Update(s)
 	return c
 }
 
 // Run probes until ctx ends, and returns when the last probe has.
 func (c *Checker) Run(ctx context.Context) {
-	var all, first sync.WaitGroup
+	c.mu.Lock()
+	c.ctx = ctx
+	first := make([]<-chan struct{}, 0, len(c.watchers))
 	for _, w := range c.watchers {
-		first.Add(1)
-		all.Go(func() { w.run(ctx, first.Done) })
+		c.start(w)
+		first = append(first, w.probed)
 	}
-	first.Wait()
+	c.mu.Unlock()
+	for _, probed := range first {
+		<-probed
+	}
 	close(c.ready)
-	all.Wait()
+	<-ctx.Done()
+	c.mu.Lock()
+	c.ctx = nil // none is started from now on
+	c.mu.Unlock()
+	c.running.Wait()
 }
 
-// Ready is closed when every backend has been probed once, which takes at most
-// the timeout.
+// Ready is closed when every backend that Run began with has been probed once
+// or removed, which takes at most the timeout.
 func (c *Checker) Ready() <-chan struct{} { return c.ready }
+
+// Update follows the pool: a backend that is new to it is probed at once, one
+// that is gone no more; Update waits for its last probe to end. Other settings
+// than before are in force with a probe of each backend at once.
+func (c *Checker) Update(s config.Health) {
+	for _, w := range c.update(s) {
+		if w.stop != nil {
+			w.stop()
+			<-w.ended
+		}
+	}
+}
+
+// update returns the watchers of backends that are gone.
+func (c *Checker) update(s config.Health) (gone []*watcher) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.watchers
+	c.watchers = make(map[*pool.Backend]*watcher)
+	for _, b := range c.pool.Backends() {
+		w, known := before[b]
+		switch {
+		case !known:
+			w = newWatcher(c, b, s)
+			c.start(w)
+		case s != c.settings:
+			w.change(s)
+		}
+		delete(before, b)
+		c.watchers[b] = w
+	}
+	for _, w := range before {
+		gone = append(gone, w)
+	}
+	c.settings = s
+	return gone
+}
+
+// start has the watcher run while Run does. c.mu is held.
+func (c *Checker) start(w *watcher) {
+	if c.ctx == nil {
+		return
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	w.stop = stop
+	c.running.Go(func() {
+		defer stop()
+		w.run(ctx)
+	})
+}
+
+// Renew is for a backend that has another address: it is probed at once, over a
+// connection of its own.
+func (c *Checker) Renew(b *pool.Backend) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.watchers[b]; w != nil {
+		w.change(c.settings)
+	}
+}
 
 // Nudge asks for a probe at once, because traffic has marked the backend down.
 // It is granted unless the backend came back less than an interval ago: one
-// that answers probes but fails requests would flap. It never waits.
+// that answers probes but fails requests would flap. It never waits for a
+// probe.
 func (c *Checker) Nudge(b *pool.Backend) {
-	select {
-	case c.watchers[b].nudged <- struct{}{}:
-	default: // one is waiting already
-	}
-}
-
-// watcher probes one backend.
-type watcher struct {
-	backend  *pool.Backend
-	pool     *pool.ServerPool
-	settings config.Health
-	probe    Probe
-	log      *slog.Logger
-	nudged   chan struct{}
-	returned time.Time // when the backend last came back
-}
-
-func (w *watcher) run(ctx context.Context, first func()) {
-	timer := time.NewTimer(w.untilNext())
-	defer timer.Stop()
-	w.check(ctx)
-	first()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		case <-w.nudged:
-			if !w.mayHurry() {
-				continue
-			}
-		}
-		timer.Reset(w.untilNext()) // from the start of a probe, so that a slow one delays nothing
-		w.check(ctx)
-	}
-}
-
-// untilNext is the interval with its jitter.
-func (w *watcher) untilNext() time.Duration {
-	off := w.settings.Jitter * (2*rand.Float64() - 1)
-	return w.settings.Interval + time.Duration(off*float64(w.settings.Interval))
-}
-
-func (w *watcher) mayHurry() bool {
-	return w.returned.IsZero() || time.Since(w.returned) >= w.settings.Interval
-}
-
-// check makes one probe and reports it, unless ctx ended meanwhile.
-func (w *watcher) check(ctx context.Context) {
-	timeout := fmt.Errorf("no answer to the probe within %v", w.settings.Timeout)
-	probeCtx, cancel := context.WithTimeoutCause(ctx, w.settings.Timeout, timeout)
-	defer cancel()
-	start := time.Now()
-	err := w.probe(probeCtx, w.backend)
-	if ctx.Err() != nil {
+	c.mu.Lock()
+	w := c.watchers[b]
+	c.mu.Unlock()
+	if w == nil {
 		return
 	}
-	if err != nil && probeCtx.Err() != nil {
-		err = timeout
+	select {
+	case w.nudged <- struct{}{}:
+	default: // one is waiting already
 	}
-	w.log.Debug("probed", "backend", w.backend, "duration", time.Since(start), "result", result(err))
-	known := w.backend.State() != pool.Unknown
-	if w.pool.ObserveProbe(w.backend, err) && err == nil && known {
-		w.returned = time.Now()
-	}
-}
-
-func result(err error) string {
-	if err == nil {
-		return "ok"
-	}
-	return err.Error()
 }

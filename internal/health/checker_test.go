@@ -397,4 +397,4 @@ func TestAllBackendsOfThePoolAreProbed(t *testing.T) {
 	}, scripts...)
 }
 
-var _ health.Probe = (*health.HTTP)(nil).Probe
+var _ health.Prober = (*health.HTTP)(nil)

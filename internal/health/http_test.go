@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go-proxy/internal/health"
+	"go-proxy/internal/pool"
 )
 
 func TestTheExpectedStatusIsHealth(t *testing.T) {
@@ -155,15 +156,20 @@ func TestCloseEndsKeptConnections(t *testing.T) {
 	})
 }
 
+// Also when they are addresses of one name, which net/http would take for one.
 func TestEachBackendHasItsOwnKeptConnection(t *testing.T) {
-	meet(t, settings(), answers(ok), func(t *testing.T, p *prober) {
-		other := *p
-		other.backend = backendOf(t, "http://other.test")
+	meetAt(t, "http://backend.test#192.0.2.1", settings(), answers(ok), func(t *testing.T, p *prober) {
+		second := health.NewHTTP(backendOf(t, "http://backend.test#192.0.2.2"), settings(), p.dial)
+		defer second.Close()
+		other := prober{second, p.peer, p.timeout}
 		for range 5 {
 			require.NoError(t, p.probe())
 			require.NoError(t, other.probe())
 		}
-		require.Equal(t, []string{"backend.test:8081", "other.test:80"}, p.dials())
+		require.Len(t, p.dials(), 2)
+		for _, r := range p.requests() {
+			require.Equal(t, "backend.test /health", r.Host+" "+r.RequestURI)
+		}
 	})
 }
 
@@ -211,7 +217,7 @@ func TestThePathCountsFromTheRootOfTheBackend(t *testing.T) {
 				require.NoError(t, p.probe())
 				require.Equal(t, c.want, p.requests()[0].RequestURI)
 				require.Equal(t, "backend.test", p.requests()[0].Host)
-				require.Equal(t, []string{"backend.test:80"}, p.dials())
+				require.Equal(t, []string{"backend.test"}, p.dials())
 			})
 		})
 	}
@@ -231,8 +237,8 @@ func TestAPathNeverLeadsToAnotherHost(t *testing.T) {
 func TestAPathThatIsNoneIsAnError(t *testing.T) {
 	s := settings()
 	s.Path = "/%zz"
-	_, err := health.NewHTTP(s, nil)
-	require.EqualError(t, err, `health check path: parse "/%zz": invalid URL escape "%zz"`)
+	err := health.NewHTTP(backendOf(t, "http://backend.test"), s, nil).Probe(t.Context())
+	require.EqualError(t, err, `probe: parse "/%zz": invalid URL escape "%zz"`)
 }
 
 const tooLong = "probe: body of 65536 bytes or more"
@@ -348,19 +354,18 @@ func TestAHeadWithinTheBoundIsFine(t *testing.T) {
 }
 
 // dialing probes with a dial of one's own.
-func dialing(t *testing.T, backend string, dial func(context.Context, string, string) (net.Conn, error)) error {
+func dialing(t *testing.T, backend string, dial health.Dial) error {
 	t.Helper()
-	h, err := health.NewHTTP(settings(), dial)
-	require.NoError(t, err)
+	h := health.NewHTTP(backendOf(t, backend), settings(), dial)
 	defer h.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	return h.Probe(ctx, backendOf(t, backend))
+	return h.Probe(ctx)
 }
 
 func TestAFailedDialIsTheReason(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
-	err := dialing(t, "http://backend.test", func(context.Context, string, string) (net.Conn, error) { return nil, refused })
+	err := dialing(t, "http://backend.test", func(context.Context, *pool.Backend) (net.Conn, error) { return nil, refused })
 	require.EqualError(t, err, "probe: dial tcp: connection refused")
 	require.ErrorIs(t, err, refused)
 }
@@ -370,15 +375,14 @@ func TestAFailedDialIsTheReason(t *testing.T) {
 func TestADialEndsWithItsProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start, ended := time.Now(), time.Duration(-1)
-		h, err := health.NewHTTP(settings(), func(ctx context.Context, _, _ string) (net.Conn, error) {
+		h := health.NewHTTP(backendOf(t, "http://backend.test"), settings(), func(ctx context.Context, _ *pool.Backend) (net.Conn, error) {
 			<-ctx.Done()
 			ended = time.Since(start)
 			return nil, ctx.Err()
 		})
-		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
-		err = h.Probe(ctx, backendOf(t, "http://backend.test"))
+		err := h.Probe(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, timeout, time.Since(start))
 		synctest.Wait()
@@ -400,26 +404,30 @@ func TestProbesEndWithTheirContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(300*time.Millisecond, cancel)
 		start := time.Now()
-		require.ErrorIs(t, p.Probe(ctx, p.backend), context.Canceled)
+		require.ErrorIs(t, p.Probe(ctx), context.Canceled)
 		require.Equal(t, 300*time.Millisecond, time.Since(start))
 	})
 }
 
-func TestWithoutADialTheNetworkIsUsed(t *testing.T) {
+func network(ctx context.Context, b *pool.Backend) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", b.Address())
+}
+
+func TestAProbeOverTheNetwork(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/health" {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	}))
 	defer server.Close()
-	require.NoError(t, dialing(t, server.URL+"/prefix", nil))
+	require.NoError(t, dialing(t, server.URL+"/prefix", network))
 }
 
 func TestABackendThatIsNotThereIsRefused(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
-	require.EqualError(t, dialing(t, "http://"+l.Addr().String(), nil),
+	require.EqualError(t, dialing(t, "http://"+l.Addr().String(), network),
 		"probe: dial tcp "+l.Addr().String()+": connect: connection refused")
 }
 
@@ -438,13 +446,9 @@ func TestACheckerOverHTTP(t *testing.T) {
 				io.WriteString(conn, ok)
 			}
 		})
-		h, err := health.NewHTTP(settings(), peer.dial)
-		require.NoError(t, err)
+		h := health.NewHTTP(backendOf(t, "http://a"), settings(), peer.dial)
 		defer h.Close()
-		var s *stage
-		s = set(t, settings(), nil, func(ctx context.Context, _ int) error {
-			return h.Probe(ctx, s.pool.Backends()[0])
-		})
+		s := set(t, settings(), nil, func(ctx context.Context, _ int) error { return h.Probe(ctx) })
 		s.run()
 		s.until(8 * interval)
 		s.stop()
@@ -456,6 +460,6 @@ func TestACheckerOverHTTP(t *testing.T) {
 			"52s http://a: up -> down: no answer to the probe within 2s",
 			"1m0s http://a: down -> up: probe succeeded",
 		}, s.changed())
-		require.Equal(t, slices.Repeat([]string{"a:80"}, 3), peer.dials(), "a fresh connection only after a timeout")
+		require.Equal(t, slices.Repeat([]string{"a"}, 3), peer.dials(), "a fresh connection only after a timeout")
 	})
 }

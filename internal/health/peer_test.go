@@ -38,7 +38,7 @@ type peer struct {
 	script func(conn net.Conn, n int)
 
 	mu     sync.Mutex
-	dialed []string // addresses
+	dialed []string // hosts
 	got    []*http.Request
 	start  time.Time
 	ended  []time.Duration // when connections did
@@ -50,12 +50,12 @@ func newPeer(script func(p *peer, conn net.Conn, n int)) *peer {
 	return p
 }
 
-func (p *peer) dial(_ context.Context, _, addr string) (net.Conn, error) {
+func (p *peer) dial(_ context.Context, b *pool.Backend) (net.Conn, error) {
 	client, server := net.Pipe()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.dialed)
-	p.dialed = append(p.dialed, addr)
+	p.dialed = append(p.dialed, b.URL.Host)
 	go func() {
 		p.script(server, n)
 		server.Close()
@@ -66,7 +66,7 @@ func (p *peer) dial(_ context.Context, _, addr string) (net.Conn, error) {
 	return client, nil
 }
 
-// dials is the addresses that were dialed.
+// dials is the hosts of the backends that were dialed.
 func (p *peer) dials() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,7 +153,6 @@ const ok = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n"
 type prober struct {
 	*health.HTTP
 	*peer
-	backend *pool.Backend
 	timeout time.Duration
 }
 
@@ -161,7 +160,7 @@ type prober struct {
 func (p *prober) probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
 	defer cancel()
-	return p.Probe(ctx, p.backend)
+	return p.Probe(ctx)
 }
 
 // meet has f probe http://backend.test:8081, which behaves as scripted, in a
@@ -176,13 +175,12 @@ func meetAt(t *testing.T, backend string, s config.Health, script func(*peer, ne
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		peer := newPeer(script)
-		h, err := health.NewHTTP(s, peer.dial)
-		require.NoError(t, err)
+		h := health.NewHTTP(backendOf(t, backend), s, peer.dial)
 		defer func() { // also after a failure, which must not be hidden by what it left
 			h.Close()
 			require.Len(t, peer.ends(), len(peer.dials()), "a connection is left")
 		}()
-		f(t, &prober{h, peer, backendOf(t, backend), s.Timeout})
+		f(t, &prober{h, peer, s.Timeout})
 	})
 }
 

@@ -17,36 +17,34 @@ import (
 // the connection can be used again.
 const maxBody = 64 << 10
 
-// HTTP probes with GET requests, as the settings say. Connections are kept
-// from probe to probe.
+// Dial connects to a backend.
+type Dial func(ctx context.Context, b *pool.Backend) (net.Conn, error)
+
+// HTTP probes a backend with GET requests, as the settings say. The connection
+// is kept from probe to probe.
 type HTTP struct {
-	client *http.Client
-	path   *url.URL
-	expect int
+	client  *http.Client
+	backend *pool.Backend
+	path    string
+	expect  int
 }
 
-// NewHTTP makes a prober that connects with dial, or as usual if that is nil.
-// Variables like HTTP_PROXY mean nothing to it, and redirects are not
-// followed: they say nothing of this backend's health.
-func NewHTTP(s config.Health, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*HTTP, error) {
-	path, err := url.ParseRequestURI(s.Path) // url.Parse would take //a/b for a host
-	if err != nil {
-		return nil, fmt.Errorf("health check path: %w", err)
-	}
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
+// NewHTTP makes a prober that connects with dial. Variables like HTTP_PROXY
+// mean nothing to it, and redirects are not followed: they say nothing of this
+// backend's health.
+func NewHTTP(b *pool.Backend, s config.Health, dial Dial) *HTTP {
 	return &HTTP{
-		path:   path,
-		expect: s.ExpectStatus,
+		backend: b,
+		path:    s.Path,
+		expect:  s.ExpectStatus,
 		client: &http.Client{
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{
 				// http.Transport lets connecting outlive the request it was for.
-				DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 					ctx, cancel := context.WithTimeout(ctx, s.Timeout)
 					defer cancel()
-					return dial(ctx, network, addr)
+					return dial(ctx, b)
 				},
 				TLSHandshakeTimeout: s.Timeout,
 				MaxIdleConnsPerHost: 1,
@@ -56,15 +54,19 @@ func NewHTTP(s config.Health, dial func(ctx context.Context, network, addr strin
 				MaxResponseHeaderBytes: maxBody,
 			},
 		},
-	}, nil
+	}
 }
 
-// Close ends the kept connections.
+// Close ends the kept connection.
 func (h *HTTP) Close() { h.client.CloseIdleConnections() }
 
 // Probe is nil if the backend answers with the expected status.
-func (h *HTTP) Probe(ctx context.Context, b *pool.Backend) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.URL.ResolveReference(h.path).String(), nil)
+func (h *HTTP) Probe(ctx context.Context) error {
+	path, err := url.ParseRequestURI(h.path) // url.Parse would take //a/b for a host
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.backend.URL.ResolveReference(path).String(), nil)
 	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,12 +78,15 @@ type stage struct {
 	t       *testing.T
 	pool    *pool.ServerPool
 	checker *health.Checker
+	open    atomic.Int64 // probers
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when Run has returned
 	start   time.Time
 
 	mu      sync.Mutex
+	scripts map[string]script
 	starts  map[string][]time.Duration // of the probes, by backend
+	paths   []string                   // of the probes
 	changes []string
 	last    time.Duration // when the last of them was
 	log     bytes.Buffer
@@ -98,20 +102,37 @@ func play(t *testing.T, s config.Health, f func(*testing.T, *stage), scripts ...
 		f(t, st)
 		st.stop()
 		<-st.ended
+		require.Zero(t, st.open.Load(), "probers left open")
 	})
 }
+
+// scripted is the prober of a backend.
+type scripted struct {
+	backend  *pool.Backend
+	settings config.Health
+	probe    func(context.Context, *pool.Backend) error
+	stage    *stage
+}
+
+func (p *scripted) Probe(ctx context.Context) error {
+	p.stage.mu.Lock()
+	p.stage.paths = append(p.stage.paths, p.settings.Path)
+	p.stage.mu.Unlock()
+	return p.probe(ctx, p.backend)
+}
+
+func (p *scripted) Close() { p.stage.open.Add(-1) }
 
 // set makes a stage on which nothing runs yet. react, if not nil, hears of
 // changes after they were noted.
 func set(t *testing.T, s config.Health, react func(pool.Change), scripts ...script) *stage {
-	st := &stage{t: t, start: time.Now(), ended: make(chan struct{}), starts: map[string][]time.Duration{}}
+	st := &stage{t: t, start: time.Now(), ended: make(chan struct{}), starts: map[string][]time.Duration{}, scripts: map[string]script{}}
 	var urls []*url.URL
-	behind := map[string]script{}
 	counts := map[string]int{}
 	for i, script := range scripts {
 		u := &url.URL{Scheme: "http", Host: string(rune('a' + i))}
 		urls = append(urls, u)
-		behind[u.String()] = script
+		st.scripts[u.String()] = script
 	}
 	st.pool = pool.New(urls, pool.Thresholds{Rise: s.Rise, Fall: s.Fall, PassiveFall: s.PassiveFall}, func(c pool.Change) {
 		st.note(c)
@@ -124,10 +145,15 @@ func set(t *testing.T, s config.Health, react func(pool.Change), scripts ...scri
 		st.starts[b.String()] = append(st.starts[b.String()], st.now())
 		n := counts[b.String()]
 		counts[b.String()]++
+		script := st.scripts[b.String()]
 		st.mu.Unlock()
-		return behind[b.String()](ctx, n)
+		return script(ctx, n)
 	}
-	st.checker = health.New(st.pool, s, probe, slog.New(slog.NewTextHandler(&locked{&st.mu, &st.log}, &slog.HandlerOptions{
+	newProber := func(b *pool.Backend, s config.Health) health.Prober {
+		st.open.Add(1)
+		return &scripted{b, s, probe, st}
+	}
+	st.checker = health.New(st.pool, s, newProber, slog.New(slog.NewTextHandler(&locked{&st.mu, &st.log}, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {

@@ -28,6 +28,7 @@ const (
 	HeaderTooLarge
 	TunnelIdle
 	Shutdown
+	BackendRemoved
 	Internal
 	numCauses
 )
@@ -70,6 +71,7 @@ var causes = [numCauses]struct {
 	HeaderTooLarge:      {"header_too_large", 431, Client},
 	TunnelIdle:          {"tunnel_idle", 0, Nobody},
 	Shutdown:            {"shutdown", 503, Proxy},
+	BackendRemoved:      {"backend_removed", 503, Proxy},
 	Internal:            {"internal", 500, Proxy},
 }
 

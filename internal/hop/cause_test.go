@@ -43,9 +43,10 @@ func TestCauseIsAnsweredAndBlamedByTheTable(t *testing.T) {
 		MethodNotAllowed:  {"method_not_allowed", 405, Client},
 		ExpectationFailed: {"expectation_failed", 417, Client},
 
-		TunnelIdle: {"tunnel_idle", 0, Nobody},
-		Shutdown:   {"shutdown", 503, Proxy},
-		Internal:   {"internal", 500, Proxy},
+		TunnelIdle:     {"tunnel_idle", 0, Nobody},
+		Shutdown:       {"shutdown", 503, Proxy},
+		BackendRemoved: {"backend_removed", 503, Proxy},
+		Internal:       {"internal", 500, Proxy},
 	}
 	for c := None + 1; c < numCauses; c++ {
 		require.Contains(t, contract, c, "cause %d (%v) is not in the contract", c, c)

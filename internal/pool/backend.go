@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/url"
 	"sync/atomic"
+
+	"go-proxy/internal/config"
 )
 
 // Backend is one upstream server. Its URL is its identity. One that is a single
@@ -28,18 +30,11 @@ func (b *Backend) String() string { return b.name }
 
 // Address is where to connect to, as host:port. The host may be a name.
 func (b *Backend) Address() string {
-	host, port := b.URL.Hostname(), b.URL.Port()
+	host := b.URL.Hostname()
 	if b.URL.Fragment != "" {
 		host = b.URL.Fragment
 	}
-	switch {
-	case port != "":
-	case b.URL.Scheme == "https":
-		port = "443"
-	default:
-		port = "80"
-	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, config.Backend{URL: b.URL}.Port())
 }
 
 // MarshalText makes JSON logs show what text logs do.

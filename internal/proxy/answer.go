@@ -18,7 +18,7 @@ func writeAnswer(w http.ResponseWriter, method string, cause hop.Cause, retryAft
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	switch cause {
-	case hop.NoBackendAlive, hop.Shutdown:
+	case hop.NoBackendAlive, hop.Shutdown, hop.BackendRemoved:
 		h.Set("Retry-After", retryAfter)
 	case hop.MethodNotAllowed:
 		h.Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") // RFC 9110, 15.5.6

@@ -16,8 +16,9 @@ import (
 
 // attempt is one try at one backend.
 type attempt struct {
-	request *request
-	lease   pool.Lease
+	request  *request
+	lease    pool.Lease
+	upstream *upstream
 
 	conn          *netconn.Conn // the backend's; nil before there is one
 	reused        bool          // conn has carried requests before
@@ -95,7 +96,7 @@ func (a *attempt) silent() bool { return !a.spoke.Load() }
 func (a *attempt) watch(trace *httptrace.ClientTrace) {
 	relay := trace.Got1xxResponse
 	trace.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
-		if a.informational++; a.informational > a.request.proxy.limits.Informational {
+		if a.informational++; a.informational > a.request.settings.limits.Informational {
 			return &hop.Failure{Cause: hop.BadResponse, Err: errTooManyInformational}
 		}
 		a.request.out.mu.Lock() // relay uses the header map
@@ -131,7 +132,7 @@ func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 // the connection without an answer: http.Transport reports that only when the
 // body's reader has returned.
 func (a *attempt) backendClosed() {
-	if a.silent() && a.request.interrupted() == hop.None {
+	if a.silent() && a.request.in.Context().Err() == nil {
 		a.request.body.interrupt()
 	}
 }

@@ -57,7 +57,7 @@ func (a *attempt) classify(err error) hop.Cause {
 func (x *request) clientsFault() hop.Cause {
 	interrupted := x.interrupted()
 	switch {
-	case interrupted == hop.Shutdown || x.body == nil:
+	case interrupted.Party() == hop.Proxy || x.body == nil:
 		return interrupted
 	case x.body.failure() != hop.None:
 		return x.body.failure()

@@ -15,22 +15,23 @@ import (
 
 // request is one exchange under way.
 type request struct {
-	proxy   *Proxy
-	in      *http.Request
-	out     responseWriter
-	body    *requestBody // nil if the request has none
-	attempt *attempt     // the one under way or made last; nil before
-	record  exchange.Record
+	proxy    *Proxy
+	settings *settings
+	in       *http.Request
+	out      responseWriter
+	body     *requestBody // nil if the request has none
+	attempt  *attempt     // the one under way or made last; nil before
+	record   exchange.Record
 }
 
 // open begins an exchange.
 func (p *Proxy) open(w http.ResponseWriter, r *http.Request) *request {
-	x := &request{proxy: p, in: r}
+	x := &request{proxy: p, settings: p.settings.Load(), in: r}
 	x.out = responseWriter{inner: w, request: x}
 	x.record.Start = time.Now()
 	exchange.SetRequest(&x.record, r.RemoteAddr, r.Method, r.RequestURI)
 	if r.ContentLength != 0 {
-		x.body = newRequestBody(w, r, p.limits, p.timeouts.ClientBody)
+		x.body = newRequestBody(w, r, x.settings.limits, x.settings.timeouts.ClientBody)
 		if len(r.Header["Expect"]) > 0 {
 			x.body.proceed = x.out.proceed
 		}
@@ -126,12 +127,12 @@ func (x *request) forward() {
 
 // try makes one attempt.
 func (x *request) try(lease pool.Lease) {
-	x.attempt = &attempt{request: x, lease: lease}
+	x.attempt = &attempt{request: x, lease: lease, upstream: x.proxy.upstreamOf(lease.Backend)}
 	r := x.in.WithContext(context.WithValue(x.in.Context(), attemptKey{}, x.attempt))
 	if x.body != nil {
 		r.Body, r.GetBody = x.body.reader(), x.body.again
 	}
-	x.proxy.upstreams[lease.Backend].ServeHTTP(&x.out, r)
+	x.attempt.upstream.ServeHTTP(&x.out, r)
 }
 
 // answer sends the proxy's own answer for the cause. A client that is gone is
@@ -144,11 +145,16 @@ func (x *request) answer(cause hop.Cause) {
 	if cause.Party() == hop.Client {
 		x.stopReading() // what follows cannot be trusted
 	}
-	writeAnswer(&x.out, x.in.Method, cause, x.proxy.retryAfter)
+	writeAnswer(&x.out, x.in.Method, cause, x.settings.retryAfter)
 }
 
-// interrupted is the cause of the end of the request's context, or None.
+// interrupted is why the backend's connections were cut, or else the cause of
+// the end of the request's context, or None. The cut comes first: if a body was
+// on its way, net/http takes that for the client's end.
 func (x *request) interrupted() hop.Cause {
+	if x.attempt != nil && x.attempt.upstream.links.cut.Load() {
+		return hop.BackendRemoved
+	}
 	ctx := x.in.Context()
 	if ctx.Err() == nil {
 		return hop.None

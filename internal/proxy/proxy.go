@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
+	"net"
 	"net/http"
-	"strconv"
-	"time"
+	"sync"
+	"sync/atomic"
 
 	"go-proxy/internal/config"
 	"go-proxy/internal/exchange"
@@ -12,35 +14,29 @@ import (
 	"go-proxy/internal/pool"
 )
 
+// Dial connects to a backend.
+type Dial func(ctx context.Context, b *pool.Backend) (net.Conn, error)
+
 // Proxy is the handler.
 type Proxy struct {
-	pool       *pool.ServerPool
-	upstreams  map[*pool.Backend]*upstream
-	timeouts   config.Timeouts
-	limits     config.Limits
-	trusted    trusted
-	retryAfter string // seconds
-	observe    exchange.Observer
-	log        *slog.Logger
+	pool    *pool.ServerPool
+	dial    Dial
+	observe exchange.Observer
+	log     *slog.Logger
+
+	settings  atomic.Pointer[settings]
+	upstreams atomic.Pointer[map[*pool.Backend]*upstream] // the map never changes
+
+	mu      sync.Mutex // held to put others in their place
+	retired []*upstream
 }
 
 // New makes a Proxy that forwards to the backends of the pool and tells
 // observe of every exchange.
-func New(p *pool.ServerPool, c *config.Config, observe exchange.Observer, log *slog.Logger) *Proxy {
-	proxy := &Proxy{
-		pool:      p,
-		upstreams: make(map[*pool.Backend]*upstream),
-		timeouts:  c.Timeouts,
-		limits:    c.Limits,
-		trusted:   c.TrustedProxies,
-		// The next probe is the next chance that a backend is back.
-		retryAfter: strconv.Itoa(int((c.Health.Interval + time.Second - 1) / time.Second)),
-		observe:    observe,
-		log:        log,
-	}
-	for _, b := range p.Backends() {
-		proxy.upstreams[b] = newUpstream(proxy, b)
-	}
+func New(p *pool.ServerPool, c *config.Config, dial Dial, observe exchange.Observer, log *slog.Logger) *Proxy {
+	proxy := &Proxy{pool: p, dial: dial, observe: observe, log: log}
+	proxy.upstreams.Store(new(map[*pool.Backend]*upstream))
+	proxy.Update(c)
 	return proxy
 }
 
@@ -48,20 +44,9 @@ func New(p *pool.ServerPool, c *config.Config, observe exchange.Observer, log *s
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := p.open(w, r)
 	defer x.end()
-	if cause := p.refuse(r); cause != hop.None {
+	if cause := x.settings.refuse(r); cause != hop.None {
 		x.answer(cause)
 		return
 	}
 	x.forward()
-}
-
-// DropIdle closes the unused connections to a backend. Those to one that went
-// down are most likely dead.
-func (p *Proxy) DropIdle(b *pool.Backend) { p.upstreams[b].transport.CloseIdleConnections() }
-
-// Close closes the unused connections to all backends.
-func (p *Proxy) Close() {
-	for b := range p.upstreams {
-		p.DropIdle(b)
-	}
 }

@@ -8,17 +8,17 @@ import (
 )
 
 // refuse says why a request must not be forwarded, or None.
-func (p *Proxy) refuse(r *http.Request) hop.Cause {
+func (s *settings) refuse(r *http.Request) hop.Cause {
 	switch {
 	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, 3.4)
 		return hop.BadRequest
 	case r.Method == http.MethodConnect: // a tunnel past every rule (RFC 9110, 9.3.6)
 		return hop.MethodNotAllowed
-	case int64(len(r.RequestURI)) > p.limits.TargetBytes:
+	case int64(len(r.RequestURI)) > s.limits.TargetBytes:
 		return hop.TargetTooLong
-	case p.headTooLarge(r):
+	case s.headTooLarge(r):
 		return hop.HeaderTooLarge
-	case p.limits.BodyBytes > 0 && r.ContentLength > p.limits.BodyBytes:
+	case s.limits.BodyBytes > 0 && r.ContentLength > s.limits.BodyBytes:
 		return hop.BodyTooLarge
 	case !understandsExpect(r.Header["Expect"]):
 		return hop.ExpectationFailed
@@ -42,7 +42,7 @@ func understandsExpect(values []string) bool {
 
 // headTooLarge counts again, since net/http allows 4 KiB more than told and
 // any number of lines.
-func (p *Proxy) headTooLarge(r *http.Request) bool {
+func (s *settings) headTooLarge(r *http.Request) bool {
 	lines, size := 1, len("  HTTP/1.1\r\nHost: \r\n\r\n")+len(r.Method)+len(r.RequestURI)+len(r.Host)
 	for name, values := range r.Header {
 		lines += len(values)
@@ -50,7 +50,7 @@ func (p *Proxy) headTooLarge(r *http.Request) bool {
 			size += len(name) + len(v) + len(": \r\n")
 		}
 	}
-	return lines > p.limits.HeaderLines || int64(size) > p.limits.HeaderBytes
+	return lines > s.limits.HeaderLines || int64(size) > s.limits.HeaderBytes
 }
 
 // wantsUpgrade reports whether a protocol would be forwarded in Upgrade.

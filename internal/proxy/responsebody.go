@@ -85,7 +85,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 
 // watch starts the time that the next part may take.
 func (b *responseBody) watch() {
-	limit := b.attempt.request.proxy.timeouts.BackendBody
+	limit := b.attempt.request.settings.timeouts.BackendBody
 	if b.watchdog != nil {
 		b.watchdog.Reset(limit)
 		return

@@ -15,7 +15,7 @@ import (
 func (u *upstream) rewrite(pr *httputil.ProxyRequest) {
 	u.retarget(pr.In, pr.Out)
 	pr.Out.Host = "" // the backend's own, from the URL
-	u.proxy.trusted.setForwarded(pr.In, pr.Out.Header)
+	u.proxy.settings.Load().trusted.setForwarded(pr.In, pr.Out.Header)
 	if len(pr.In.Header["Upgrade"]) > 0 {
 		restrictUpgrade(pr.In, pr.Out.Header)
 	}

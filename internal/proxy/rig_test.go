@@ -5,6 +5,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -55,7 +56,7 @@ func newRig(t testing.TB, backends []string, settings ...func(*config.Config)) *
 		<-r.changes
 	}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.proxy = proxy.New(r.pool, c, r.observe, log)
+	r.proxy = proxy.New(r.pool, c, dial, r.observe, log)
 	r.serve(c, log)
 	return r
 }
@@ -70,6 +71,10 @@ func testConfig(t testing.TB, backends []string) *config.Config {
 	c, err := config.Proxy([]string{"-backends", strings.Join(backends, ","), "-listen", "127.0.0.1:0"}, func(string) string { return "" })
 	require.NoError(t, err)
 	return c
+}
+
+func dial(ctx context.Context, b *pool.Backend) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", b.Address())
 }
 
 func (r *rig) serve(c *config.Config, log *slog.Logger) {

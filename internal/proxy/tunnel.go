@@ -17,7 +17,7 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &tunnel{Conn: conn, writer: w, limit: w.request.proxy.timeouts.TunnelIdle}
+	t := &tunnel{Conn: conn, writer: w, limit: w.request.settings.timeouts.TunnelIdle}
 	w.tunnel, w.status = t, http.StatusSwitchingProtocols
 	// Bytes that came right behind the request are in net/http's buffer.
 	t.early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())

@@ -25,14 +25,16 @@ type upstream struct {
 	backend   *pool.Backend
 	prefix    string // of every target
 	transport *http.Transport
+	links     *links // shared with those that were replaced by this one
 }
 
-func newUpstream(p *Proxy, b *pool.Backend) *upstream {
-	u := &upstream{proxy: p, backend: b, prefix: b.URL.EscapedPath(), transport: newTransport(p.timeouts, p.limits)}
+func newUpstream(p *Proxy, b *pool.Backend, s *settings, l *links) *upstream {
+	u := &upstream{proxy: p, backend: b, prefix: b.URL.EscapedPath(), links: l}
+	u.transport = newTransport(&dialer{b, p.dial, l, s.timeouts}, s.limits)
 	u.ReverseProxy = &httputil.ReverseProxy{
 		Rewrite:       u.rewrite,
 		Transport:     u,
-		FlushInterval: p.timeouts.Flush,
+		FlushInterval: s.timeouts.Flush,
 		BufferPool:    buffers,
 		ErrorLog:      log.New(io.Discard, "", 0), // what it knows, attempt.end says better
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -44,8 +46,8 @@ func newUpstream(p *Proxy, b *pool.Backend) *upstream {
 
 // newTransport ignores variables like HTTP_PROXY: backends are reached
 // directly or not at all.
-func newTransport(t config.Timeouts, l config.Limits) *http.Transport {
-	d := dialer{net.Dialer{Timeout: t.Dial}, t}
+func newTransport(d *dialer, l config.Limits) *http.Transport {
+	t := d.timeouts
 	return &http.Transport{
 		DialContext:            d.dial,
 		DialTLSContext:         d.dialTLS,
@@ -95,19 +97,25 @@ func (a *attempt) mayRepeat(r *http.Request, err error) bool {
 // take from the socket to http.Transport's reader.
 const answerGrace = 20 * time.Millisecond
 
-// dialer connects so that failures know their cause.
+// dialer connects to a backend so that failures know their cause. Its methods
+// are given an address by http.Transport: the backend knows better.
 type dialer struct {
-	net.Dialer
+	backend  *pool.Backend
+	connect  Dial
+	links    *links
 	timeouts config.Timeouts
 }
 
-func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	inner, err := d.DialContext(ctx, network, addr)
+func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeouts.Dial)
+	defer cancel()
+	inner, err := d.connect(ctx, d.backend)
 	if err != nil {
 		return nil, &hop.Failure{Cause: classifyDial(err), Err: err}
 	}
-	conn := netconn.New(inner, d.timeouts.WriteStall, nil)
+	conn := netconn.New(inner, d.timeouts.WriteStall, d.links.remove)
 	conn.ReadFirst(answerGrace)
+	d.links.add(conn)
 	return conn, nil
 }
 
@@ -116,8 +124,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	host, _, _ := net.SplitHostPort(addr)
-	conn := tls.Client(inner, &tls.Config{ServerName: host})
+	conn := tls.Client(inner, &tls.Config{ServerName: d.backend.URL.Hostname()})
 	ctx, cancel := context.WithTimeout(ctx, d.timeouts.TLSHandshake)
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
