@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -54,6 +55,8 @@ type running struct {
 	t           testing.TB
 	addr        string
 	log, access output
+	asked       chan os.Signal
+	level       *slog.LevelVar
 	stop, hurry context.CancelFunc
 	result      chan error
 }
@@ -69,18 +72,30 @@ func start(t testing.TB, backends []string, flags ...string) *running {
 // launch is start without the waiting.
 func launch(t testing.TB, backends []string, flags ...string) *running {
 	t.Helper()
-	args := append([]string{"-listen", "127.0.0.1:0", "-backends", strings.Join(backends, ","), "-log-level", "debug"}, flags...)
-	c, err := config.Proxy(args, func(string) string { return "" })
+	return run(t, app.Inputs{}, append([]string{"-listen", "127.0.0.1:0", "-backends", strings.Join(backends, ","), "-log-level", "debug"}, flags...)...)
+}
+
+// run runs a proxy with the flags and inputs. Its configuration may be loaded
+// again.
+func run(t testing.TB, in app.Inputs, flags ...string) *running {
+	t.Helper()
+	asked := make(chan os.Signal, 1)
+	in.Asked, in.Level = asked, new(slog.LevelVar)
+	if in.Load == nil {
+		in.Load = func() (*config.Config, error) { return config.Proxy(flags, func(string) string { return "" }) }
+	}
+	c, err := in.Load()
 	require.NoError(t, err)
-	r := &running{t: t, result: make(chan error, 1)}
-	log := slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	require.NoError(t, in.Level.UnmarshalText([]byte(c.Log.Level)))
+	r := &running{t: t, asked: asked, level: in.Level, result: make(chan error, 1)}
+	log := slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: in.Level}))
 	ctx, stop := context.WithCancel(context.Background())
 	urgent, hurry := context.WithCancel(context.Background())
 	r.stop, r.hurry = stop, hurry
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.result <- app.Run(ctx, urgent, c, app.Inputs{}, &r.access, log)
+		r.result <- app.Run(ctx, urgent, c, in, &r.access, log)
 	}()
 	t.Cleanup(func() {
 		stop()
