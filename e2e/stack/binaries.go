@@ -23,12 +23,15 @@ func (h *binaryHost) backend(name string, _ int) instance {
 }
 
 func (h *binaryHost) proxy(env map[string]string) instance {
-	env["PROXY_LISTEN_ADDR"] = "127.0.0.1:0"
+	if _, set := env["PROXY_LISTEN_ADDR"]; !set {
+		env["PROXY_LISTEN_ADDR"] = "127.0.0.1:0"
+	}
 	return newProcess(h, "reverse_proxy", env)
 }
 
-func (h *binaryHost) file(text string) string {
-	return filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
+func (h *binaryHost) file(text string) (seen, here string) {
+	path := filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
+	return path, path
 }
 
 func (h *binaryHost) dir() string {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	apicontainer "github.com/moby/moby/api/types/container"
 	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 	"github.com/stretchr/testify/assert"
@@ -23,7 +24,7 @@ type containerHost struct {
 	t       testing.TB
 	engine  *client.Client
 	network *testcontainers.DockerNetwork
-	files   Files // of the proxy
+	files   string // folder of the proxy's file, on this host; "": none
 
 	mu   sync.Mutex
 	made []*container
@@ -116,27 +117,31 @@ func buildImage(program string) (string, error) {
 func (h *containerHost) backend(name string, n int) instance {
 	port := fmt.Sprint(8081 + n)
 	return h.container("backend_server", name, port, map[string]string{
-		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"}, nil)
+		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"})
 }
 
-func (h *containerHost) file(text string) string {
-	h.files = Files{proxyJSON: text}
-	return "/" + proxyJSON
+// filesAt is where a proxy's container has the folder with its file. What is
+// mounted is the folder, as with Kubernetes: a file could not be replaced.
+const filesAt = "/etc/reverse_proxy"
+
+func (h *containerHost) file(text string) (seen, here string) {
+	h.files = Files{proxyJSON: text}.folder(h.t)
+	return filesAt + "/" + proxyJSON, filepath.Join(h.files, proxyJSON)
 }
 
 func (h *containerHost) proxy(env map[string]string) instance {
 	env["PROXY_LISTEN_ADDR"] = ":9000"
-	return h.container("reverse_proxy", "proxy", "9000", env, h.files)
+	return h.container("reverse_proxy", "proxy", "9000", env)
 }
 
-func (h *containerHost) container(program, name, port string, env map[string]string, files Files) instance {
+func (h *containerHost) container(program, name, port string, env map[string]string) instance {
 	image, err := images[program]()
 	require.NoError(h.t, err)
 	c := &container{t: h.t, host: h, name: name, port: port}
 	making.RLock()
 	c.DockerContainer, err = testcontainers.Run(context.Background(), image,
 		testcontainers.WithEnv(env), testcontainers.WithLabels(labels(os.Getpid())), testcontainers.WithExposedPorts(port+"/tcp"),
-		testcontainers.WithFiles(files.inContainer()...),
+		testcontainers.WithHostConfigModifier(h.mount),
 		network.WithNetwork([]string{name}, h.network),
 		testcontainers.WithLogConsumers(c),
 		testcontainers.WithNoStart())
@@ -146,6 +151,12 @@ func (h *containerHost) container(program, name, port string, env map[string]str
 	defer h.mu.Unlock()
 	h.made = append(h.made, c)
 	return c
+}
+
+func (h *containerHost) mount(c *apicontainer.HostConfig) {
+	if h.files != "" {
+		c.Binds = append(c.Binds, h.files+":"+filesAt+":ro")
+	}
 }
 
 // container is a program in its container.
@@ -189,7 +200,7 @@ func (c *container) peerAddr() string { return c.name + ":" + c.port }
 
 func (c *container) signal(s syscall.Signal) {
 	_, err := c.host.engine.ContainerKill(context.Background(), c.GetContainerID(),
-		client.ContainerKillOptions{Signal: map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT", syscall.SIGKILL: "KILL"}[s]})
+		client.ContainerKillOptions{Signal: map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT", syscall.SIGKILL: "KILL", syscall.SIGHUP: "HUP"}[s]})
 	require.NoError(c.t, err)
 }
 

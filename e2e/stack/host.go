@@ -12,8 +12,9 @@ import (
 type host interface {
 	// backend makes a sample backend with the fault lab, the n-th of its stack.
 	backend(name string, n int) instance
-	// file keeps the text where the proxy can read it, and returns its path.
-	file(text string) string
+	// file keeps the text where the proxy can read it, and returns the path that
+	// the proxy has for it, and this host's.
+	file(text string) (seen, here string)
 	// proxy makes a reverse proxy that has the environment.
 	proxy(env map[string]string) instance
 }
@@ -26,7 +27,7 @@ type instance interface {
 	// the stack do. Both are known once it has started.
 	addr() string
 	peerAddr() string
-	// signal sends SIGTERM, SIGINT or SIGKILL.
+	// signal sends SIGTERM, SIGINT, SIGKILL or SIGHUP.
 	signal(syscall.Signal)
 	// wait returns the exit code when the program has ended.
 	wait() int

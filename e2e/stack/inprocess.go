@@ -53,8 +53,9 @@ func (b *processBackend) start() {
 	b.out.Write([]byte("reporting as " + port + "\n"))
 }
 
-func (h *processHost) file(text string) string {
-	return filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
+func (h *processHost) file(text string) (seen, here string) {
+	path := filepath.Join(Files{proxyJSON: text}.folder(h.t), proxyJSON)
+	return path, path
 }
 
 func (b *processBackend) addr() string     { return b.at }
@@ -93,23 +94,31 @@ type processProxy struct {
 	env         map[string]string
 	mu          sync.Mutex
 	stop, hurry context.CancelFunc
+	asked       chan os.Signal
 	ended       chan struct{}
 	code        int
 }
 
 func (p *processProxy) start() {
-	c, err := config.Proxy([]string{"-listen", "127.0.0.1:0"}, func(name string) string { return p.env[name] })
+	if _, set := p.env["PROXY_LISTEN_ADDR"]; !set {
+		p.env["PROXY_LISTEN_ADDR"] = "127.0.0.1:0"
+	}
+	load := func() (*config.Config, error) {
+		return config.Proxy(nil, func(name string) string { return p.env[name] })
+	}
+	c, err := load()
 	require.NoError(p.t, err)
 	var ctx, hurry context.Context
 	ctx, p.stop = context.WithCancel(context.Background())
 	hurry, p.hurry = context.WithCancel(context.Background())
 	p.ended = make(chan struct{})
-	var level slog.Level
+	level := new(slog.LevelVar)
 	require.NoError(p.t, level.UnmarshalText([]byte(c.Log.Level)))
 	log := slog.New(slog.NewTextHandler(&p.err, &slog.HandlerOptions{Level: level}))
+	p.asked = make(chan os.Signal, 1)
 	go func() {
 		defer close(p.ended)
-		if err := app.Run(ctx, hurry, c, app.Inputs{}, &p.out, log); err != nil {
+		if err := app.Run(ctx, hurry, c, app.Inputs{Load: load, Asked: p.asked, Level: level}, &p.out, log); err != nil {
 			log.Error("stopped", "error", err)
 			p.code = 1
 		}
@@ -119,10 +128,15 @@ func (p *processProxy) start() {
 func (p *processProxy) addr() string     { return await(p.t, ready, p.err.String) }
 func (p *processProxy) peerAddr() string { return p.addr() }
 
-// signal does what the program does with its first and its second signal.
-func (p *processProxy) signal(syscall.Signal) {
+// signal does what the program does with its first and its second signal, and
+// with SIGHUP.
+func (p *processProxy) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s == syscall.SIGHUP {
+		p.asked <- s
+		return
+	}
 	if p.stop != nil {
 		p.stop()
 		p.stop = nil

@@ -31,6 +31,7 @@ type Stack struct {
 	Mode     Mode
 	Proxy    *Proxy
 	Backends []*Backend
+	File     string // path of the proxy's file on this host; "": none
 	client   *http.Client
 }
 
@@ -111,7 +112,7 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 		urls = append(urls, b.url)
 	}
 	if o.file != nil {
-		o.env["PROXY_CONFIG"] = host.file(o.file(urls))
+		o.env["PROXY_CONFIG"], s.File = host.file(o.file(urls))
 	} else if _, set := o.env["TARGET_BACKEND_URLS"]; !set {
 		o.env["TARGET_BACKEND_URLS"] = strings.Join(urls, ",")
 	}
