@@ -24,6 +24,7 @@ type containerHost struct {
 	t       testing.TB
 	engine  *client.Client
 	network *testcontainers.DockerNetwork
+	onePort bool   // for all backends
 	files   string // folder of the proxy's file, on this host; "": none
 
 	mu   sync.Mutex
@@ -114,8 +115,14 @@ func buildImage(program string) (string, error) {
 	}})
 }
 
+// everyBackend is a name that all backends of a stack have besides their own.
+const everyBackend = "backends"
+
 func (h *containerHost) backend(name string, n int) instance {
 	port := fmt.Sprint(8081 + n)
+	if h.onePort {
+		port = "8081"
+	}
 	return h.container("backend_server", name, port, map[string]string{
 		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"})
 }
@@ -142,7 +149,7 @@ func (h *containerHost) container(program, name, port string, env map[string]str
 	c.DockerContainer, err = testcontainers.Run(context.Background(), image,
 		testcontainers.WithEnv(env), testcontainers.WithLabels(labels(os.Getpid())), testcontainers.WithExposedPorts(port+"/tcp"),
 		testcontainers.WithHostConfigModifier(h.mount),
-		network.WithNetwork([]string{name}, h.network),
+		network.WithNetwork(c.names(), h.network),
 		testcontainers.WithLogConsumers(c),
 		testcontainers.WithNoStart())
 	making.RUnlock()
@@ -167,6 +174,13 @@ type container struct {
 	host       *containerHost
 	name, port string
 	started    bool
+}
+
+func (c *container) names() []string {
+	if c.name == "proxy" {
+		return []string{c.name}
+	}
+	return []string{c.name, everyBackend}
 }
 
 // Accept implements testcontainers.LogConsumer.
@@ -235,7 +249,7 @@ func (c *container) disconnect() {
 
 func (c *container) connect() {
 	_, err := c.host.engine.NetworkConnect(context.Background(), c.host.network.ID, client.NetworkConnectOptions{
-		Container: c.GetContainerID(), EndpointConfig: &apinetwork.EndpointSettings{Aliases: []string{c.name}}})
+		Container: c.GetContainerID(), EndpointConfig: &apinetwork.EndpointSettings{Aliases: c.names()}})
 	require.NoError(c.t, err)
 }
 

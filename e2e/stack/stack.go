@@ -45,6 +45,7 @@ type options struct {
 	shipped  bool
 	prefix   string
 	file     func(urls []string) string
+	oneName  bool
 }
 
 // WithBackends sets how many sample backends there are; the default is 3.
@@ -68,6 +69,10 @@ func WithQuickProbes() Option {
 		o.env["HEALTH_CHECK_INTERVAL"], o.env["HEALTH_CHECK_FALL"] = "300ms", "2"
 	}
 }
+
+// WithOneName has the proxy know all backends by one name, which has their
+// addresses. Only containers have names.
+func WithOneName() Option { return func(o *options) { o.oneName = true } }
 
 // WithPeers adds backends that the test plays itself, by URL, or by address
 // for http.
@@ -102,6 +107,9 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 	if h, ok := host.(*binaryHost); ok {
 		h.shipped = o.shipped
 	}
+	if h, ok := host.(*containerHost); ok {
+		h.onePort = o.oneName
+	}
 	urls := append([]string(nil), o.peers...)
 	s.Backends = make([]*Backend, o.backends)
 	sideBySide(t, o.backends, func(i int) {
@@ -110,6 +118,9 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 	for _, b := range s.Backends {
 		b.url += o.prefix
 		urls = append(urls, b.url)
+	}
+	if o.oneName {
+		urls = []string{"http://" + everyBackend + ":8081"}
 	}
 	if o.file != nil {
 		o.env["PROXY_CONFIG"], s.File = host.file(o.file(urls))

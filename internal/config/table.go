@@ -27,7 +27,7 @@ func (c *Config) Settings() []Setting {
 		{Key: "trusted_proxies", Env: "TRUSTED_PROXIES", Type: Prefixes(&c.TrustedProxies),
 			Help: "peers whose X-Forwarded-* fields are believed and extended"},
 		{Key: "shutdown_timeout", Env: "SHUTDOWN_TIMEOUT", Default: "30s", Type: Duration(&c.Shutdown),
-			Help: "time for requests in flight to end after SIGTERM or SIGINT"},
+			Help: "time for requests in flight to end after SIGTERM or SIGINT, or with a backend that is removed"},
 
 		{Key: "health.path", Env: "HEALTH_CHECK_PATH", Default: "/health", Type: healthPath(&h.Path),
 			Help: "path probed on each backend, from its root"},
