@@ -21,18 +21,21 @@ import (
 // sends back every message, and closes when it is told to.
 func chat(t *testing.T) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/health" {
-			return
+		if r.URL.Path != "/health" {
+			talk(w, r)
 		}
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"chat"}, InsecureSkipVerify: true})
-		if err != nil {
-			return // Accept has answered
-		}
-		defer conn.CloseNow()
-		echoMessages(r.Context(), conn)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+func talk(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"chat"}, InsecureSkipVerify: true})
+	if err != nil {
+		return // Accept has answered
+	}
+	defer conn.CloseNow()
+	echoMessages(r.Context(), conn)
 }
 
 func echoMessages(ctx context.Context, conn *websocket.Conn) {

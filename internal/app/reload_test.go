@@ -24,8 +24,7 @@ import (
 // filed is a running proxy with a configuration file.
 type filed struct {
 	*running
-	path    string
-	reloads int
+	path string
 }
 
 // startFiled runs a proxy with the file and flags until it takes traffic.

@@ -34,7 +34,6 @@ type rig struct {
 	t     *testing.T
 	start time.Time
 	*resolve.Resolver
-	stop func()
 
 	mu      sync.Mutex
 	answers map[string]string // addresses, or "" for a failure
