@@ -115,7 +115,7 @@ func (p *parts) apply(address net.Listener) pool.Diff {
 // say. Those that are new are probed when requests to them can be forwarded.
 func (p *parts) follow() pool.Diff {
 	d := p.pool.Update(p.resolver.URLs(p.config.Backends), thresholds(p.config))
-	p.proxy.Update(p.config)
+	p.links.Update(p.config)
 	p.checker.Update(p.config.Health)
 	for _, b := range d.Removed {
 		p.drains.begin(b, p.config.Shutdown)
@@ -137,7 +137,7 @@ func (p *parts) rename() {
 func (p *parts) renew(names []string) {
 	for _, b := range p.pool.Backends() {
 		if b.URL.Fragment == "" && slices.Contains(names, b.URL.Hostname()) {
-			p.proxy.Renew(b)
+			p.links.Renew(b)
 			p.checker.Renew(b)
 		}
 	}

@@ -9,17 +9,9 @@ import (
 	"go-proxy/internal/pool"
 )
 
-// drainer is what a plane does for a backend that was removed.
-type drainer interface {
-	// Cut ends all exchanges with the backend, soon.
-	Cut(b *pool.Backend)
-	// Forget is told when there are none any more.
-	Forget(b *pool.Backend)
-}
-
 // drains let backends that were removed end what they have in flight.
 type drains struct {
-	plane   drainer
+	links   links
 	log     *slog.Logger
 	ctx     context.Context // of all of them
 	running sync.WaitGroup
@@ -46,10 +38,10 @@ func (d *drains) begin(b *pool.Backend, grace time.Duration) {
 		defer cancel()
 		if !idle(within, b) && d.ctx.Err() == nil {
 			d.log.Warn("requests to a removed backend were cut", "backend", b, "requests", b.InFlight())
-			d.plane.Cut(b)
+			d.links.Cut(b)
 		}
 		if idle(d.ctx, b) {
-			d.plane.Forget(b)
+			d.links.Forget(b)
 		}
 	})
 }

@@ -297,6 +297,19 @@ func TestRemovedBackendIsCutWhenItsTimeIsOver(t *testing.T) {
 	require.Equal(t, 3, strings.Count(f.access.String(), " cause=backend_removed\n"))
 }
 
+func TestConnectionsToARemovedBackendAreClosedWhenItHasDrained(t *testing.T) {
+	for _, path := range []string{"/", "/health"} { // those of requests, and that of probes
+		t.Run(path, func(t *testing.T) {
+			url, ended := kept(t, path)
+			f := startFiled(t, file("", &sample{Server: &httptest.Server{URL: url}}))
+			status, _ := f.get("/")
+			require.Equal(t, 200, status)
+			f.reload(file("", newSample(t, "a")))
+			require.NoError(t, <-ended, "in order")
+		})
+	}
+}
+
 // A shutdown does not wait for the drain of a removed backend beyond its own.
 func TestShutdownEndsDrains(t *testing.T) {
 	url, arrived, _ := held(t)

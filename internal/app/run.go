@@ -51,8 +51,8 @@ type parts struct {
 	checker  *health.Checker
 	access   *accesslog.Log
 	accessOn atomic.Bool
-	proxy    *proxy.Proxy
 	plane    server.Plane
+	links    links
 	drains   drains
 }
 
@@ -65,9 +65,9 @@ func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Wr
 	}, log)
 	p.access = accesslog.New(access, c.Log, log)
 	p.accessOn.Store(c.Log.Access)
-	p.proxy = proxy.New(p.pool, c, resolver.Dial, p.observe, log)
-	p.plane = server.NewHTTP(p.proxy, c.Timeouts, c.Limits, log)
-	p.drains.plane, p.drains.log = p.proxy, log
+	forward := proxy.New(p.pool, c, resolver.Dial, p.observe, log)
+	p.links, p.plane = forward, server.NewHTTP(forward, c.Timeouts, c.Limits, log)
+	p.drains.links, p.drains.log = forward, log
 	return p
 }
 
@@ -89,7 +89,7 @@ func (p *parts) changed(c pool.Change) {
 		return
 	}
 	p.log.Warn("backend is down", "backend", c.Backend, "from", c.From, "to", c.To, "reason", c.Reason)
-	p.proxy.DropIdle(c.Backend)
+	p.links.DropIdle(c.Backend)
 	if c.Traffic { // a probe that failed has just looked
 		p.checker.Nudge(c.Backend)
 	}
@@ -99,7 +99,7 @@ func (p *parts) changed(c pool.Change) {
 // after those that use it.
 func (p *parts) run(ctx, hurry context.Context) error {
 	defer p.background(p.writeAccess)()
-	defer p.proxy.Close()
+	defer p.links.Close()
 	defer p.background(p.resolver.Run)()
 	defer p.background(p.checker.Run)()
 	p.announce()
