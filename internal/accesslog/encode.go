@@ -31,18 +31,18 @@ func (text) appendRecord(dst []byte, r *exchange.Record, query []byte) []byte {
 	dst = strconv.AppendInt(append(dst, " received="...), r.Received, 10)
 	dst = strconv.AppendInt(append(dst, " sent="...), r.Sent, 10)
 	dst = appendMillis(append(dst, " ms="...), r.Duration)
-	dst = appendWord(append(dst, " backend="...), []byte(r.Backend()))
+	dst = appendWord(append(dst, " backend="...), r.Backend())
 	dst = append(dst, " attempts="...)
 	for i, a := range r.Attempts {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendWord(append(append(dst, a.Outcome()...), '@'), []byte(a.Backend))
+		dst = appendWord(append(append(dst, a.Outcome()...), '@'), a.Backend)
 	}
 	if len(r.Attempts) == 0 {
 		dst = append(dst, '-')
 	}
-	return append(appendWord(append(dst, " cause="...), []byte(r.Cause.String())), '\n')
+	return append(appendWord(append(dst, " cause="...), r.Cause.String()), '\n')
 }
 
 func (text) appendDropped(dst []byte, now time.Time, n int) []byte {
@@ -52,12 +52,12 @@ func (text) appendDropped(dst []byte, now time.Time, n int) []byte {
 }
 
 // appendWord appends "-" for nothing, and quotes what would not stay one word.
-func appendWord(dst, word []byte) []byte {
+func appendWord[S ~string | ~[]byte](dst []byte, word S) []byte {
 	if len(word) == 0 {
 		return append(dst, '-')
 	}
-	for _, c := range word {
-		if c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\' {
+	for i := range len(word) {
+		if c := word[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\' {
 			return strconv.AppendQuoteToASCII(dst, string(word))
 		}
 	}

@@ -1,7 +1,5 @@
 package hop
 
-import "strings"
-
 // hopByHop are the fields that speak to the next hop only (RFC 9110, 7.6.1),
 // with the unregistered one that old clients still send.
 var hopByHop = []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding",
@@ -32,11 +30,18 @@ func AllowedInTrailer[S Text](name S) bool {
 	return !IsHopByHop(name) && !IsForwarding(name) && !hasPrefixFold(name, "if-") && !oneOf(name, notInTrailers)
 }
 
+// tokenBytes are what a token may be made of (RFC 9110, 5.6.2).
+var tokenBytes = func() (set [256]bool) {
+	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		set[c] = true
+	}
+	return set
+}()
+
 // ValidName reports whether a field name is a token (RFC 9110, 5.6.2).
 func ValidName[S Text](name S) bool {
 	for i := range len(name) {
-		c := toLower(name[i])
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+		if !tokenBytes[name[i]] {
 			return false
 		}
 	}

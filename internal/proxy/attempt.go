@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http/httptrace"
@@ -14,16 +15,19 @@ import (
 	"go-proxy/internal/pool"
 )
 
-// attempt is one try at one backend.
+// attempt is one try at one backend. It is also the context of the request
+// that is sent, which leads back to it.
 type attempt struct {
-	request  *request
-	lease    pool.Lease
-	upstream *upstream
+	context.Context // of the client's request
+	request         *request
+	lease           pool.Lease
+	upstream        *upstream
 
 	conn          *netconn.Conn // the backend's; nil before there is one
 	reused        bool          // conn has carried requests before
 	spoke         atomic.Bool   // the backend has sent something since it was asked
 	informational int           // 1xx responses seen
+	response      responseBody  // here for the sake of one allocation less
 	closed        func()        // told when conn is closed
 	ended         bool
 
@@ -34,6 +38,14 @@ type attempt struct {
 
 // attemptKey finds the attempt in the context of the request sent.
 type attemptKey struct{}
+
+// Value implements context.Context.
+func (a *attempt) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
 
 // note keeps the first failure: what follows from it is no news.
 func (a *attempt) note(cause hop.Cause, err error) {

@@ -22,13 +22,27 @@ type request struct {
 	body     *requestBody // nil if the request has none
 	attempt  *attempt     // the one under way or made last; nil before
 	record   exchange.Record
+	room     room
+}
+
+// room is memory for what nearly every exchange needs, so that one allocation
+// makes them all.
+type room struct {
+	attempt  attempt
+	attempts [1]exchange.Attempt
+	client   [len("255.255.255.255:65535")]byte
+	method   [len("OPTIONS")]byte
+	path     [64]byte
 }
 
 // open begins an exchange.
 func (p *Proxy) open(w http.ResponseWriter, r *http.Request) *request {
 	x := &request{proxy: p, settings: p.settings.Load(), in: r}
 	x.out = responseWriter{inner: w, request: x}
-	x.record.Start = time.Now()
+	x.record = exchange.Record{
+		Start: time.Now(), Client: x.room.client[:0], Method: x.room.method[:0], Path: x.room.path[:0],
+		Attempts: x.room.attempts[:0],
+	}
 	exchange.SetRequest(&x.record, r.RemoteAddr, r.Method, r.RequestURI)
 	if r.ContentLength != 0 {
 		x.body = newRequestBody(w, r, x.settings.limits, x.settings.timeouts.ClientBody)
@@ -127,8 +141,10 @@ func (x *request) forward() {
 
 // try makes one attempt.
 func (x *request) try(lease pool.Lease) {
-	x.attempt = &attempt{request: x, lease: lease, upstream: x.proxy.upstreamOf(lease.Backend)}
-	r := x.in.WithContext(context.WithValue(x.in.Context(), attemptKey{}, x.attempt))
+	x.attempt = &x.room.attempt
+	x.attempt.Context, x.attempt.request, x.attempt.lease = x.in.Context(), x, lease
+	x.attempt.upstream = x.proxy.upstreamOf(lease.Backend)
+	r := x.in.WithContext(x.attempt)
 	if x.body != nil {
 		r.Body, r.GetBody = x.body.reader(), x.body.again
 	}

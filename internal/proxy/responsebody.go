@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"sync/atomic"
-	"time"
 
 	"go-proxy/internal/hop"
 )
@@ -17,7 +16,7 @@ func (a *attempt) accept(r *http.Request, response *http.Response) error {
 	}
 	dropTrailers(response.Trailer)
 	if response.StatusCode != http.StatusSwitchingProtocols && response.Body != http.NoBody {
-		response.Body = &responseBody{inner: response.Body, response: response, attempt: a}
+		a.response.open(a, response)
 	}
 	return nil
 }
@@ -65,14 +64,26 @@ type responseBody struct {
 	inner    io.ReadCloser
 	response *http.Response
 	attempt  *attempt
-	watchdog *time.Timer
+	progress progress
 	stalled  atomic.Bool
 }
 
+// open makes it the body of the response. httputil flushes by itself one of
+// unknown length.
+func (b *responseBody) open(a *attempt, response *http.Response) {
+	b.inner, b.response, b.attempt = response.Body, response, a
+	timeouts := &a.request.settings.timeouts
+	b.progress.of, b.progress.limit = b, timeouts.BackendBody
+	if response.ContentLength >= 0 {
+		b.progress.hold = timeouts.Flush
+	}
+	response.Body = b
+}
+
 func (b *responseBody) Read(p []byte) (int, error) {
-	b.watch()
+	b.progress.begin()
 	n, err := b.inner.Read(p)
-	b.watchdog.Stop()
+	b.progress.end(err != nil)
 	switch err {
 	case nil:
 	case io.EOF:
@@ -83,17 +94,13 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watch starts the time that the next part may take.
-func (b *responseBody) watch() {
-	limit := b.attempt.request.settings.timeouts.BackendBody
-	if b.watchdog != nil {
-		b.watchdog.Reset(limit)
-		return
-	}
-	b.watchdog = time.AfterFunc(limit, func() {
-		b.stalled.Store(true)
-		b.inner.Close()
-	})
+func (b *responseBody) flush() {
+	_ = b.attempt.request.out.FlushError() // which notes an error
+}
+
+func (b *responseBody) stall() {
+	b.stalled.Store(true)
+	b.inner.Close()
 }
 
 func (b *responseBody) classify() hop.Cause {

@@ -32,11 +32,10 @@ func newUpstream(p *Proxy, b *pool.Backend, s *settings, l *links) *upstream {
 	u := &upstream{proxy: p, backend: b, prefix: b.URL.EscapedPath(), links: l}
 	u.transport = newTransport(&dialer{b, p.dial, l, s.timeouts}, s.limits)
 	u.ReverseProxy = &httputil.ReverseProxy{
-		Rewrite:       u.rewrite,
-		Transport:     u,
-		FlushInterval: s.timeouts.Flush,
-		BufferPool:    buffers,
-		ErrorLog:      log.New(io.Discard, "", 0), // what it knows, attempt.end says better
+		Rewrite:    u.rewrite,
+		Transport:  u, // flushes what is held back; see progress
+		BufferPool: buffers,
+		ErrorLog:   log.New(io.Discard, "", 0), // what it knows, attempt.end says better
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			w.(*responseWriter).request.attempt.fail(err)
 		},
