@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"go-proxy/internal/config"
@@ -49,6 +50,7 @@ func (p program) serve(c *config.Config, args []string) (code int) {
 	slog.SetLogLoggerLevel(slog.LevelDebug)
 	// A reader of our output that goes away must not end the proxy.
 	signal.Ignore(syscall.SIGPIPE)
+	defer runtime.KeepAlive(ballast(p.getenv))
 	ctx, hurry, stop := untilSignalled()
 	defer stop()
 	asked := make(chan os.Signal, 1)
