@@ -3,7 +3,7 @@
 # Each target's own line says what it does; help prints those lines.
 .PHONY: help
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Built and then exec'd, for `go run` does not pass SIGTERM on.
 .PHONY: run
@@ -40,3 +40,23 @@ e2e: ## Show the README's promises from outside, in process, with real binaries 
 soak: export SOAK ?= 5m
 soak: ## Random faults over containers for SOAK (5m); SOAK_SEED replays a run
 	@E2E_MODES=containers go test -count=1 -timeout=0 -v -run '^TestSoak$$' ./e2e
+
+.PHONY: bench
+bench: ## Measure what the hot path costs: Go benchmarks, then hey's scenarios
+	@scripts/bench
+
+.PHONY: bench-compare
+bench-compare: ## Compare the benchmarks with those of the commit BASE, run in turns
+	@scripts/bench-compare
+
+.PHONY: bench-peers
+bench-peers: ## Measure beside nginx, HAProxy and Caddy, as far as installed, and write bench/RESULTS.md
+	@scripts/bench-peers
+
+.PHONY: bench-smoke
+bench-smoke: ## Try all that measures, in a minute; only allocations and errors can fail it
+	@scripts/bench-smoke
+
+.PHONY: pgo
+pgo: ## Take a new profile for the build of reverse_proxy
+	@scripts/pgo

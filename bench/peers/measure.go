@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"go-proxy/bench/lab"
+)
+
+// sample is one measurement of one program at full load.
+type sample struct {
+	lab.Load
+	cpu     time.Duration // per request
+	foreign float64       // share of a core that others took meanwhile
+}
+
+// measure makes the rounds: first a short one that does not count, then those
+// that show cost, then those that show latency.
+func (b *bench) measure(ctx context.Context) error {
+	if _, err := b.round(ctx, time.Second); err != nil {
+		return err
+	}
+	for n, spare := 0, b.spare; n < b.rounds; {
+		fmt.Fprintf(os.Stderr, "peers: round %d of %d\n", n+1, b.rounds)
+		samples, err := b.round(ctx, b.time)
+		if err != nil {
+			return err
+		}
+		if b.disturbed(samples) && spare > 0 {
+			spare--
+			b.repeated++
+			continue
+		}
+		b.take(samples)
+		n++
+	}
+	b.paced = lab.Median(b.rows[0].rate) / 2
+	for range b.rounds {
+		for _, r := range b.rows {
+			if r.variant {
+				continue
+			}
+			if err := b.latency(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// round loads all programs, one after the other.
+func (b *bench) round(ctx context.Context, d time.Duration) (samples []sample, err error) {
+	for _, r := range b.rows {
+		s, err := b.cost(ctx, r, d)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		samples = append(samples, s)
+	}
+	return samples, nil
+}
+
+// disturbance is the share of a core above which others have spoilt a
+// measurement.
+const disturbance = 0.05
+
+func (b *bench) disturbed(samples []sample) bool {
+	for _, s := range samples {
+		if s.foreign > disturbance {
+			return true
+		}
+	}
+	return false
+}
+
+// take makes the samples of a round count.
+func (b *bench) take(samples []sample) {
+	for i, s := range samples {
+		r := b.rows[i]
+		r.cpu, r.rate = append(r.cpu, s.cpu), append(r.rate, s.Rate)
+		r.errors += s.Bad()
+		b.foreign = max(b.foreign, s.foreign)
+	}
+}
+
+func (b *bench) load(ctx context.Context, r *row, d time.Duration) (lab.Load, error) {
+	url := "http://" + r.process.Addr + "/"
+	if b.tool == "wrk" {
+		return lab.Wrk(ctx, lab.LoadCore, b.connections, d, url)
+	}
+	return lab.Hey(ctx, lab.LoadCore, "-c", fmt.Sprint(b.connections), "-z", d.String(), url)
+}
+
+// cost loads the program as much as it takes.
+func (b *bench) cost(ctx context.Context, r *row, d time.Duration) (s sample, err error) {
+	begin := time.Now()
+	before, err := b.times(r)
+	if err != nil {
+		return s, err
+	}
+	if s.Load, err = b.load(ctx, r, d); err != nil {
+		return s, err
+	}
+	after, err := b.times(r)
+	if err != nil {
+		return s, err
+	}
+	if s.Requests == 0 {
+		return s, fmt.Errorf("nothing was answered: %s", s.Message)
+	}
+	s.cpu = (after.row - before.row) / time.Duration(s.Requests)
+	s.foreign = float64(after.foreign()-before.foreign()) / float64(time.Since(begin))
+	return s, nil
+}
+
+// times are CPU times so far.
+type times struct{ all, row, backend, own time.Duration }
+
+// foreign is that of programs which are none of ours.
+func (t times) foreign() time.Duration { return t.all - t.row - t.backend - t.own }
+
+func (b *bench) times(r *row) (t times, err error) {
+	row, err := r.process.Usage()
+	if err != nil {
+		return t, err
+	}
+	backend, err := b.backend.Usage()
+	if err != nil {
+		return t, err
+	}
+	r.peak = row.Peak
+	t.row, t.backend, t.own = row.CPU, backend.CPU, lab.OwnTime()
+	t.all, err = lab.BusyTime()
+	return t, err
+}
+
+// latencyTime is short, for at a fixed rate there is little to wait for.
+const latencyTime = 700 * time.Millisecond
+
+// latency loads the program at the same rate as every other.
+func (b *bench) latency(ctx context.Context, r *row) error {
+	load, err := lab.Pace(ctx, r.process.Addr, b.connections, b.paced, latencyTime)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.name, err)
+	}
+	r.p50, r.p99, r.reached = append(r.p50, load.P50), append(r.p99, load.P99), append(r.reached, load.Rate)
+	r.errors += load.Bad()
+	return nil
+}
