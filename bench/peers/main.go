@@ -28,12 +28,12 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 7, "rounds")
+	flag.IntVar(&o.rounds, "rounds", 11, "rounds")
 	flag.IntVar(&o.spare, "spare", 2, "rounds that may be repeated because others disturbed them")
-	flag.DurationVar(&o.time, "time", 2*time.Second, "of one measurement, in whole seconds")
+	flag.DurationVar(&o.time, "time", time.Second, "of one measurement, in whole seconds")
 	flag.IntVar(&o.connections, "connections", 64, "connections of the load")
 	flag.StringVar(&o.binaries, "binaries", "bin/bench", "folder of the programs built by make")
-	flag.StringVar(&o.page, "page", "", "file whose section is replaced by the results")
+	flag.StringVar(&o.page, "page", "bench/RESULTS.md", "file whose section is replaced by the results; empty: standard output")
 	flag.StringVar(&o.command, "command", "make bench-peers", "how to get the page again, for the page")
 	flag.Parse()
 	lab.Main("peers", func(ctx context.Context) error { return run(ctx, o) })
