@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go-proxy/bench/lab"
@@ -17,11 +18,11 @@ type bench struct {
 	dir     string
 	backend *lab.Process
 	rows    []*row
-	missing []string // peers that are not installed
-	tool    string   // what makes the load
-	paced   float64  // requests per second of the latency rounds
+	missing []string   // peers that are not installed
+	tool    string     // what makes the load
+	paces   [2]float64 // requests per second of the latency rounds
 
-	repeated int     // rounds that others had disturbed
+	repeated int     // measurements that others had disturbed
 	foreign  float64 // share of a core that others took at most in the rest
 }
 
@@ -32,11 +33,15 @@ type row struct {
 	out     *os.File
 	cpu     []time.Duration // per request
 	rate    []float64
-	p50     []time.Duration // at the fixed rate
-	p99     []time.Duration
-	reached []float64 // of the fixed rate
+	paced   [2]paced // at the fixed rates
 	errors  int
 	peak    int64
+}
+
+// paced are a program's figures at a fixed rate, one a round.
+type paced struct {
+	p50, p99, cpu []time.Duration
+	rate          []float64 // reached
 }
 
 // start starts the backends and all programs. A program that is not measured
@@ -73,9 +78,10 @@ func (b *bench) peers(backend string) []peer {
 	rows, missing := others()
 	b.missing = missing
 	proxy, noPGO := b.binary("reverse_proxy"), b.binary("reverse_proxy-nopgo")
+	// Ours come next to nginx, for machines are not the same from one second to
+	// the next.
+	rows = slices.Insert(rows, min(1, len(rows)), ours(self, proxy), ours(again, proxy))
 	return append(rows,
-		ours(self, proxy),
-		ours(again, proxy),
 		variant("PGO, no ballast", proxy, "GOGC=100"),
 		variant("no PGO, ballast", noPGO),
 		variant("no PGO, no ballast", noPGO, "GOGC=100"),

@@ -18,7 +18,7 @@ import (
 // options are how long and how often.
 type options struct {
 	rounds      int
-	spare       int           // rounds that may be repeated
+	spare       int           // measurements that may be repeated
 	time        time.Duration // of a measurement; whole seconds, for wrk
 	connections int
 	binaries    string
@@ -28,8 +28,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 11, "rounds")
-	flag.IntVar(&o.spare, "spare", 2, "rounds that may be repeated because others disturbed them")
+	flag.IntVar(&o.rounds, "rounds", 9, "rounds")
+	flag.IntVar(&o.spare, "spare", 40, "measurements that may be repeated because others disturbed them")
 	flag.DurationVar(&o.time, "time", time.Second, "of one measurement, in whole seconds")
 	flag.IntVar(&o.connections, "connections", 64, "connections of the load")
 	flag.StringVar(&o.binaries, "binaries", "bin/bench", "folder of the programs built by make")

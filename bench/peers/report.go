@@ -14,8 +14,10 @@ import (
 func (b *bench) report() error {
 	var text strings.Builder
 	b.preamble(&text)
-	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Latency at %.0f requests/s\n\n%s\n### Go's settings\n\n%s",
-		b.costs(), b.paced, b.latencies(), b.settings())
+	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Go's settings, at full load\n\n%s", b.costs(), b.settings())
+	for i, rate := range b.paces {
+		fmt.Fprintf(&text, "\n### Latency at %.0f requests/s\n\n%s", rate, b.latencies(i))
+	}
 	if err := lab.Write(b.page, "peers", text.String()); err != nil {
 		return err
 	}
@@ -36,8 +38,8 @@ func (b *bench) preamble(text *strings.Builder) {
 	}
 	fmt.Fprintf(text, "- Load: %s, %d keep-alive connections, GET, %d bytes of body, %d backends (lab.Backend, in Go, on raw sockets).\n",
 		b.tool, b.connections, lab.SmallBody, lab.BackendCount)
-	fmt.Fprintf(text, "- Rounds: %d, interleaved, %v each. A round is repeated when other programs took more than %.0f %% of a core; that happened %d times. In those that count they took at most %.0f %%.\n",
-		b.rounds, b.time, disturbance*100, b.repeated, max(b.foreign, 0)*100)
+	fmt.Fprintf(text, "- Rounds: %d, interleaved, %v each. A measurement is repeated when other programs took more than %.0f %% of a core; that happened %d times, of at most %d. In those that count they took up to %.0f %%.\n",
+		b.rounds, b.time, disturbance*100, b.repeated, b.spare, max(b.foreign, 0)*100)
 	fmt.Fprintf(text, "- Access logs on, all to files: nginx `buffer=32k flush=1s`, ours as it is by default, HAProxy unbuffered, Caddy as it likes; plain httputil has none.\n")
 	fmt.Fprintf(text, "- Figures are medians, ratios are taken round by round: median (smallest-largest). \"%s\" is the same program as \"%s\": what differs less is a tie.\n", again, self)
 }
@@ -69,13 +71,17 @@ func (b *bench) costs() *lab.Table {
 	return t
 }
 
-func (b *bench) latencies() *lab.Table {
-	t := lab.NewTable("", "p50 ms", "p99 ms", "smallest p99", "largest p99", "reached")
+// latencies are those at one of the fixed rates.
+func (b *bench) latencies(pace int) *lab.Table {
+	base := b.rows[0].paced[pace]
+	t := lab.NewTable("", "p50 ms", "p99 ms", "smallest p99", "largest p99", "requests/s reached", "CPU us/request", "of "+b.rows[0].name)
 	for _, r := range b.rows {
-		if !r.variant {
-			t.Row(r.name, lab.Millis(lab.Median(r.p50)), lab.Millis(lab.Median(r.p99)),
-				lab.Millis(slices.Min(r.p99)), lab.Millis(slices.Max(r.p99)), fmt.Sprintf("%.0f", lab.Median(r.reached)))
+		if r.variant {
+			continue
 		}
+		p := r.paced[pace]
+		t.Row(r.name, lab.Millis(lab.Median(p.p50)), lab.Millis(lab.Median(p.p99)), lab.Millis(slices.Min(p.p99)), lab.Millis(slices.Max(p.p99)),
+			fmt.Sprintf("%.0f", lab.Median(p.rate)), micros(lab.Median(p.cpu)), lab.Spread(lab.Ratios(p.cpu, base.cpu)))
 	}
 	return t
 }
