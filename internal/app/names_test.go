@@ -37,17 +37,27 @@ func (n *names) lookup(context.Context, string, string) ([]netip.Addr, error) {
 	return addrs, nil
 }
 
+// server is one of several at one port.
+type server struct {
+	*httptest.Server
+	probes atomic.Int64
+}
+
 // atEach serves at one port of each address, and answers with the address and
-// the request's Host. Of the connections it has, kept can be cut by address.
-func atEach(t *testing.T, addrs ...string) (port string, servers map[string]*httptest.Server) {
+// the request's Host.
+func atEach(t *testing.T, addrs ...string) (port string, servers map[string]*server) {
 	t.Helper()
-	servers = make(map[string]*httptest.Server)
+	servers = make(map[string]*server)
 	port = "0"
 	for _, addr := range addrs {
 		listener, err := net.Listen("tcp", net.JoinHostPort(addr, port))
 		require.NoError(t, err)
 		_, port, _ = net.SplitHostPort(listener.Addr().String())
-		s := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := new(server)
+		s.Server = &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/health" {
+				s.probes.Add(1)
+			}
 			io.WriteString(w, addr+" "+r.Host)
 		})}}
 		s.Start()
@@ -92,7 +102,7 @@ func TestEveryAddressOfANameIsABackendThatComesAndGoes(t *testing.T) {
 }
 
 func TestANameWithAnotherAddressIsLeftForIt(t *testing.T) {
-	port, _ := atEach(t, "127.0.0.1", "127.0.0.2")
+	port, servers := atEach(t, "127.0.0.1", "127.0.0.2")
 	n := new(names)
 	n.answer("127.0.0.1")
 	r := startNamed(t, n, port, "-resolve-interval", "20ms", "-health-interval", "1h")
@@ -104,6 +114,8 @@ func TestANameWithAnotherAddressIsLeftForIt(t *testing.T) {
 		"connections to the old one are not kept")
 	require.Equal(t, map[string]int{"127.0.0.2" + host: 3}, shares(r, 3))
 	require.NotContains(t, r.log.String(), "backend is down")
+	require.Eventually(t, func() bool { return servers["127.0.0.2"].probes.Load() == 1 }, testkit.Patience, time.Millisecond,
+		"it is probed at its new address, at once")
 }
 
 func TestABackendThatCannotBeDialedIsResolvedAgain(t *testing.T) {
