@@ -53,21 +53,36 @@ func TestReloadAddsAndRemovesBackends(t *testing.T) {
 		require.Equal(t, stack.Shares(10, b, c), s.Spread(20))
 		require.Equal(t, 1, s.Changes(b, "up"), "it was up all the time")
 		require.Equal(t, http.StatusRequestURITooLong, s.Get("/"+strings.Repeat("x", 100)).StatusCode)
-		s.Reload(with("", a))
-		s.AwaitUp(a)
-		require.Equal(t, stack.Shares(10, a), s.Spread(10))
+	})
+}
+
+// When none of those that are up stays, they go when the new ones have been
+// probed: there is no moment with nobody to answer.
+func TestReloadMayReplaceAllBackends(t *testing.T) {
+	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
+		s := stack.New(t, mode, filed("", 1), stack.With("LOG_LEVEL", "info"))
+		load := s.Load(100, "")
+		for i := range 10 {
+			next := s.Backend(1 + (i+1)%3)
+			said := s.Reload(with("", next))
+			require.Contains(t, said, ` added=[`+next.URL()+`] removed=[`+s.Backend(1+i%3).URL()+"] kept=[]\n")
+			require.Equal(t, stack.Shares(5, next), s.Spread(5))
+		}
+		for _, shot := range load.Stop() {
+			require.True(t, shot.Good(), "%+v", shot)
+		}
 	})
 }
 
 func TestAddedBackendGetsNothingBeforeItsFirstProbe(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		health := `"health": {"interval": "1h", "timeout": "1h"}`
+		health := `"health": {"interval": "2s", "timeout": "2s"}`
 		s := stack.New(t, mode, stack.With("HEALTH_CHECK_INTERVAL", ""), filed(health, 1))
 		a, b := s.Backend(1), s.Backend(2)
 		b.Health("hang")
 		s.Reload(with(health, a, b))
 		require.Equal(t, stack.Shares(20, a), s.Spread(20))
-		b.Health("up") // which lets those that hang go
+		b.Health("up")
 		s.AwaitUp(b)
 		require.Equal(t, stack.Shares(10, a, b), s.Spread(20))
 	})

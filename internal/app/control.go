@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"slices"
 	"time"
 
 	"go-proxy/internal/config"
@@ -35,7 +34,7 @@ func (p *parts) control(ctx, stopped context.Context) {
 				p.reload(ctx, slog.LevelDebug) // the first look is at what is in force
 			}
 		case <-p.resolver.Changes():
-			p.rename()
+			p.rename(ctx)
 		}
 	}
 }
@@ -69,7 +68,7 @@ func (p *parts) reload(ctx context.Context, unchanged slog.Level) {
 		return
 	}
 	p.loaded, p.config = c, effective
-	d := p.apply(address)
+	d := p.apply(ctx, address)
 	p.log.Info("configuration reloaded", "changed", now, "added", d.Added, "removed", d.Removed, "kept", d.Kept)
 	if len(restart) > 0 {
 		p.log.Warn("settings need a restart", "settings", restart)
@@ -98,7 +97,7 @@ func (p *parts) bind(c *config.Config) (net.Listener, error) {
 }
 
 // apply puts p.config in force. It cannot fail.
-func (p *parts) apply(address net.Listener) pool.Diff {
+func (p *parts) apply(ctx context.Context, address net.Listener) pool.Diff {
 	c := p.config
 	p.listener.Allow(c.Timeouts.WriteStall, c.Shutdown)
 	if address != nil {
@@ -108,37 +107,5 @@ func (p *parts) apply(address net.Listener) pool.Diff {
 	_ = p.in.Level.UnmarshalText([]byte(c.Log.Level)) // config lets only good ones pass
 	p.accessOn.Store(c.Log.Access)
 	p.access.ShowQuery(c.Log.Query)
-	return p.follow()
-}
-
-// follow makes the backends what the configuration and the addresses of names
-// say. Those that are new are probed when requests to them can be forwarded.
-func (p *parts) follow() pool.Diff {
-	d := p.pool.Update(p.resolver.URLs(p.config.Backends), thresholds(p.config))
-	p.links.Update(p.config)
-	p.checker.Update(p.config.Health)
-	for _, b := range d.Removed {
-		p.drains.begin(b, p.config.Shutdown)
-	}
-	p.renew(p.resolver.TakeChanged())
-	return d
-}
-
-// rename follows the addresses of names.
-func (p *parts) rename() {
-	d := p.follow()
-	if len(d.Added)+len(d.Removed) > 0 {
-		p.log.Info("backends follow their names", "added", d.Added, "removed", d.Removed, "kept", d.Kept)
-	}
-}
-
-// renew leaves the connections to addresses that the names do not have any
-// more.
-func (p *parts) renew(names []string) {
-	for _, b := range p.pool.Backends() {
-		if b.URL.Fragment == "" && slices.Contains(names, b.URL.Hostname()) {
-			p.links.Renew(b)
-			p.checker.Renew(b)
-		}
-	}
+	return p.follow(ctx)
 }

@@ -5,6 +5,8 @@ package health
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 
 	"go-proxy/internal/config"
@@ -67,6 +69,21 @@ func (c *Checker) Run(ctx context.Context) {
 // Ready is closed when every backend that Run began with has been probed once
 // or removed, which takes at most the timeout.
 func (c *Checker) Ready() <-chan struct{} { return c.ready }
+
+// Probed waits until every backend has been probed once, which takes at most
+// the timeout, or until ctx or Run ends.
+func (c *Checker) Probed(ctx context.Context) {
+	c.mu.Lock()
+	watchers := slices.Collect(maps.Values(c.watchers))
+	c.mu.Unlock()
+	for _, w := range watchers {
+		select {
+		case <-w.probed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // Update follows the pool: a backend that is new to it is probed at once, one
 // that is gone no more; Update waits for its last probe to end. Other settings

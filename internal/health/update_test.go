@@ -140,6 +140,22 @@ func TestAnUpdateWithoutRunIsForWhenItRuns(t *testing.T) {
 	})
 }
 
+func TestProbedWaitsForFirstProbes(t *testing.T) {
+	play(t, settings(), func(t *testing.T, s *stage) {
+		s.until(time.Second)
+		s.checker.Probed(t.Context())
+		require.Equal(t, time.Second, s.now(), "all have been")
+		s.update(settings(), map[string]script{"a": healthy, "b": takes(time.Second), "c": hangs})
+		s.checker.Probed(t.Context())
+		require.Equal(t, 3*time.Second, s.now())
+		s.update(settings(), map[string]script{"a": healthy, "d": hangs})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		s.checker.Probed(ctx)
+		require.Equal(t, 4*time.Second, s.now())
+	}, healthy)
+}
+
 // Everything at once, and nothing is left when Run returns.
 func TestUpdatesAndTheEndAtTheSameTime(t *testing.T) {
 	for range 50 {

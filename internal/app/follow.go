@@ -1,0 +1,80 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"slices"
+
+	"go-proxy/internal/pool"
+)
+
+// follow makes the backends what the configuration and the addresses of names
+// say.
+func (p *parts) follow(ctx context.Context) pool.Diff {
+	urls := p.resolver.URLs(p.config.Backends)
+	introduced := p.introduce(ctx, urls)
+	d := p.put(urls)
+	for _, b := range d.Removed {
+		p.drains.begin(b, p.config.Shutdown)
+	}
+	p.renew(p.resolver.TakeChanged())
+	if introduced != nil {
+		d.Added = introduced
+		d.Kept = slices.DeleteFunc(d.Kept, func(b *pool.Backend) bool { return slices.Contains(introduced, b) })
+	}
+	return d
+}
+
+// put makes the URLs those of the pool and of all that follow it. Backends that
+// are new are probed when requests to them can be forwarded.
+func (p *parts) put(urls []*url.URL) pool.Diff {
+	d := p.pool.Update(urls, thresholds(p.config))
+	p.links.Update(p.config)
+	p.checker.Update(p.config.Health)
+	return d
+}
+
+// introduce has the backends that are new probed before others go, if of those
+// that are up none stays: there would be none to be picked meanwhile. It
+// returns the new ones, or nil if that is not needed.
+func (p *parts) introduce(ctx context.Context, urls []*url.URL) (introduced []*pool.Backend) {
+	wanted := func(b *pool.Backend) bool {
+		return slices.ContainsFunc(urls, func(u *url.URL) bool { return u.String() == b.String() })
+	}
+	all, upNow := urls, false
+	for _, b := range p.pool.Backends() {
+		up := b.State() == pool.Up
+		switch {
+		case !wanted(b):
+			all = append(all[:len(all):len(all)], b.URL)
+			upNow = upNow || up
+		case up:
+			return nil
+		}
+	}
+	if !upNow {
+		return nil
+	}
+	d := p.put(all)
+	p.checker.Probed(ctx)
+	return d.Added
+}
+
+// rename follows the addresses of names.
+func (p *parts) rename(ctx context.Context) {
+	d := p.follow(ctx)
+	if len(d.Added)+len(d.Removed) > 0 {
+		p.log.Info("backends follow their names", "added", d.Added, "removed", d.Removed, "kept", d.Kept)
+	}
+}
+
+// renew leaves the connections to addresses that the names do not have any
+// more.
+func (p *parts) renew(names []string) {
+	for _, b := range p.pool.Backends() {
+		if b.URL.Fragment == "" && slices.Contains(names, b.URL.Hostname()) {
+			p.links.Renew(b)
+			p.checker.Renew(b)
+		}
+	}
+}
