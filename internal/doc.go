@@ -25,5 +25,8 @@
 // lease of a backend, forwards by the rules of hop, gives the lease back with
 // what it learned, and hands the exchange's Record to accesslog. A change of
 // health comes from health or from a failed request to pool, and out of it to
-// app, which logs it, drops idle connections and asks health to look again.
+// app, which logs it, drops idle connections and asks health to look again. A
+// change of the configuration, or of a name's addresses, is made by one
+// goroutine of app: to pool, then to proxy and health, which follow pool; what a
+// removed backend has in flight is then drained.
 package internal
