@@ -68,11 +68,11 @@ func (p *parts) reload(ctx context.Context, unchanged slog.Level) {
 		return
 	}
 	p.loaded, p.config = c, effective
-	d := p.apply(ctx, address)
-	p.log.Info("configuration reloaded", "changed", now, "added", d.Added, "removed", d.Removed, "kept", d.Kept)
 	if len(restart) > 0 {
 		p.log.Warn("settings need a restart", "settings", restart)
 	}
+	d := p.apply(ctx, address)
+	p.log.Info("configuration reloaded", "changed", now, "added", d.Added, "removed", d.Removed, "kept", d.Kept)
 }
 
 // refuse logs why what is in force stays.
