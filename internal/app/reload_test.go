@@ -381,3 +381,41 @@ func TestSIGHUPReloadsAProcess(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, cmd.Wait())
 }
+
+// Settings reach the part that they concern by a reload as they do at the start.
+func TestSettingsAreInForceAfterAReload(t *testing.T) {
+	probed := make(chan string, 100)
+	s := &sample{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/health", "/ready":
+			probed <- r.URL.Path
+		case "/slow":
+			<-r.Context().Done()
+		case "/abort":
+			panic(http.ErrAbortHandler)
+		default:
+			w.Write([]byte(r.Header.Get("X-Forwarded-For")))
+		}
+	}))}
+	defer s.Close()
+	f := startFiled(t, file(`"health": {"interval": "1h", "passive_fall": 1000}`, s))
+	require.Equal(t, "/health", <-probed)
+	forwarded := func() string {
+		p := testkit.Dial(t, f.addr)
+		p.Send("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+		_, body := p.Response("GET")
+		return body
+	}
+	require.Equal(t, "127.0.0.1", forwarded())
+
+	f.reload(file(`"health": {"interval": "1h", "path": "/ready", "passive_fall": 3}, "trusted_proxies": ["127.0.0.1"], "timeouts": {"response_head": "50ms"}`, s))
+	require.Equal(t, "/ready", <-probed)
+	require.Equal(t, "192.0.2.1, 127.0.0.1", forwarded())
+	status, _ := f.get("/slow")
+	require.Equal(t, 504, status)
+	f.get("/abort")
+	require.NotContains(t, f.log.String(), "backend is down")
+	f.get("/abort")
+	f.log.await(t, `msg="backend is down" .* reason="reset_before_response`)
+	require.Equal(t, "/ready", <-probed, "and is probed as it is now")
+}
