@@ -14,7 +14,18 @@ type name struct {
 	addrs   []netip.Addr // the last good answer; the one that worked last comes first
 	err     error        // of the last lookup
 	asked   time.Time
-	doubted bool // a connection has failed
+	doubted bool      // a connection has failed
+	until   time.Time // for how long it is known though no backend has it; zero: one has
+}
+
+func (n *name) gone() bool { return !n.until.IsZero() }
+
+// lasts is asked of a name that no backend has: it is known for a while.
+func (n *name) lasts(while time.Duration) bool {
+	if !n.gone() {
+		n.until = time.Now().Add(while)
+	}
+	return time.Now().Before(n.until)
 }
 
 func (n *name) sorted() []netip.Addr {
@@ -42,8 +53,8 @@ func (r *Resolver) learn(host string, addrs []netip.Addr, err error) (changed bo
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := r.names[host]
-	if n == nil {
-		return false // not wanted any more
+	if n == nil || n.gone() {
+		return false
 	}
 	failedBefore := n.err != nil
 	n.asked, n.doubted, n.err = time.Now(), false, err
@@ -105,7 +116,7 @@ func (r *Resolver) addresses(host string) ([]netip.Addr, error) {
 	defer r.mu.Unlock()
 	n := r.names[host]
 	switch {
-	case n == nil: // a backend that was removed is still tried
+	case n == nil:
 		return nil, &net.DNSError{Err: "not a backend's name any more", Name: host, IsNotFound: true}
 	case len(n.addrs) == 0:
 		return nil, n.err
@@ -138,7 +149,7 @@ func (r *Resolver) takeDoubted() []string {
 	defer r.mu.Unlock()
 	var hosts []string
 	for host, n := range r.names {
-		if n.doubted && time.Since(n.asked) >= freshEnough {
+		if n.doubted && !n.gone() && time.Since(n.asked) >= freshEnough {
 			hosts = append(hosts, host)
 		}
 		n.doubted = false

@@ -48,25 +48,42 @@ func New(lookup Lookup, connect Connect, log *slog.Logger) *Resolver {
 
 // Update makes the names those of the configuration's backends, and asks for
 // the ones it does not know; that takes as long as a dial may take, at most.
+// Names that go are still known while their backends drain.
 func (r *Resolver) Update(ctx context.Context, c *config.Config) {
 	r.mu.Lock()
 	r.settings, r.timeout = c.Resolve, c.Timeouts.Dial
 	before := r.names
 	r.names = make(map[string]*name)
-	var unknown []string
-	for _, b := range c.Backends {
-		host := b.URL.Hostname()
-		if _, err := netip.ParseAddr(host); err == nil || r.names[host] != nil {
-			continue
-		}
-		if r.names[host] = before[host]; r.names[host] == nil {
-			r.names[host] = new(name)
-			unknown = append(unknown, host)
+	unknown := r.want(c.Backends, before)
+	for host, n := range before {
+		if r.names[host] == nil && n.lasts(c.Shutdown+c.Timeouts.Dial) {
+			r.names[host] = n
 		}
 	}
 	r.mu.Unlock()
 	r.refresh(ctx, unknown)
 	r.signal(r.wake) // the interval may be another one
+}
+
+// want takes in the backends' names, and returns those that are to be asked
+// for. r.mu is held.
+func (r *Resolver) want(backends []config.Backend, before map[string]*name) (unknown []string) {
+	for _, b := range backends {
+		host := b.URL.Hostname()
+		if _, err := netip.ParseAddr(host); err == nil || r.names[host] != nil {
+			continue
+		}
+		n := before[host]
+		if n == nil {
+			n = new(name)
+		}
+		if n.asked.IsZero() || n.gone() {
+			unknown = append(unknown, host)
+		}
+		n.until = time.Time{}
+		r.names[host] = n
+	}
+	return unknown
 }
 
 // URLs are those of the backends: with resolve: all one for each address of a
@@ -133,8 +150,10 @@ func (r *Resolver) all() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var hosts []string
-	for host := range r.names {
-		hosts = append(hosts, host)
+	for host, n := range r.names {
+		if !n.gone() {
+			hosts = append(hosts, host)
+		}
 	}
 	return hosts
 }

@@ -106,6 +106,43 @@ func TestAnUpdateAsksForNewNamesOnly(t *testing.T) {
 	})
 }
 
+// A request that was on its way to a backend when that was removed is still to
+// connect.
+func TestANameThatIsGoneIsKnownWhileItsBackendsDrain(t *testing.T) {
+	bubble(t, "one", "http://a", map[string]string{"a": "192.0.2.1"}, func(r *rig) {
+		other := r.config("one", "http://192.0.2.9")
+		r.Update(r.t.Context(), other)
+		r.takeAsked()
+		r.until(other.Shutdown + other.Timeouts.Dial - 1)
+		r.Update(r.t.Context(), other)
+		tried, err := r.dial("http://a")
+		require.NoError(t, err)
+		require.Equal(t, []string{"192.0.2.1:80"}, tried)
+		r.refuse("192")
+		_, err = r.dial("http://a")
+		require.Error(t, err)
+		require.Empty(t, r.takeAsked(), "but nobody asks for it")
+		r.until(other.Shutdown + other.Timeouts.Dial)
+		r.Update(r.t.Context(), other)
+		_, err = r.dial("http://a")
+		require.EqualError(t, err, "dial tcp: lookup a: not a backend's name any more")
+	})
+}
+
+func TestANameThatComesBackIsAskedForAgain(t *testing.T) {
+	bubble(t, "all", "http://a", map[string]string{"a": "192.0.2.1"}, func(r *rig) {
+		r.Update(r.t.Context(), r.config("all", "http://192.0.2.9"))
+		r.answer("a", "192.0.2.2")
+		r.takeAsked()
+		r.until(time.Second)
+		r.Update(r.t.Context(), r.config("all", "http://a"))
+		require.Equal(t, []string{"1s a"}, r.takeAsked())
+		require.Equal(t, "http://a#192.0.2.2", r.urls("all", "http://a"))
+		r.until(interval)
+		require.Equal(t, []string{"30s a"}, r.takeAsked())
+	})
+}
+
 func TestTheIntervalMayChange(t *testing.T) {
 	bubble(t, "one", "http://a", map[string]string{"a": "192.0.2.1"}, func(r *rig) {
 		r.takeAsked()
