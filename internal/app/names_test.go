@@ -122,7 +122,7 @@ func TestABackendThatCannotBeDialedIsResolvedAgain(t *testing.T) {
 	port, servers := atEach(t, "127.0.0.1", "127.0.0.2")
 	n := new(names)
 	n.answer("127.0.0.1")
-	r := startNamed(t, n, port, "-resolve-interval", "1h", "-health-interval", "50ms", "-health-timeout", "50ms")
+	r := startNamed(t, n, port, "-resolve-interval", "1h", "-health-interval", "500ms")
 	n.answer("127.0.0.2")
 	servers["127.0.0.1"].Close()
 	r.log.await(t, `"backend is down"`)
@@ -150,7 +150,7 @@ func TestANameThatCannotBeResolvedIsNoBackendUntilItCan(t *testing.T) {
 	for _, mode := range []string{"one", "all"} {
 		n := new(names)
 		n.answer("")
-		r := startNamed(t, n, port, "-resolve", mode, "-resolve-interval", "20ms", "-health-interval", "50ms", "-health-timeout", "50ms")
+		r := startNamed(t, n, port, "-resolve", mode, "-resolve-interval", "20ms", "-health-interval", "500ms")
 		status, _ := r.get("/")
 		require.Equal(t, 503, status)
 		n.answer("127.0.0.1")
