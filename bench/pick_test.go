@@ -9,14 +9,12 @@ import (
 	"go-proxy/internal/pool"
 )
 
-// policies are the pools whose pick is measured, by the name of their policy.
-var policies = map[string]func(backends int) *pool.ServerPool{
-	"round_robin": newPool,
-}
+// sizes are the numbers of backends that a pick is measured over.
+var sizes = []int{3, 100, 1000}
 
 // pick takes a lease and gives it back, as an exchange does.
-func pick(p *pool.ServerPool) error {
-	lease, err := p.Acquire()
+func pick(p *pool.ServerPool, key pool.Key) error {
+	lease, err := p.Acquire(key)
 	if err != nil {
 		return err
 	}
@@ -25,13 +23,13 @@ func pick(p *pool.ServerPool) error {
 }
 
 func BenchmarkPick(b *testing.B) {
-	for name, newPool := range policies {
-		for _, backends := range []int{3, 100, 1000} {
-			p := newPool(backends)
+	for _, name := range pool.Policies() {
+		for _, backends := range sizes {
+			p := newPool(name, backends)
 			b.Run(fmt.Sprintf("%s/backends=%d/alone", name, backends), func(b *testing.B) {
 				b.ReportAllocs()
-				for b.Loop() {
-					if err := pick(p); err != nil {
+				for key := pool.Key(1); b.Loop(); key++ {
+					if err := pick(p, key); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -39,8 +37,8 @@ func BenchmarkPick(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/backends=%d/parallel", name, backends), func(b *testing.B) {
 				b.ReportAllocs()
 				b.RunParallel(func(pb *testing.PB) { // b.Loop is for one goroutine
-					for pb.Next() {
-						if err := pick(p); err != nil {
+					for key := pool.Key(1); pb.Next(); key++ {
+						if err := pick(p, key); err != nil {
 							b.Error(err)
 							return
 						}
@@ -52,10 +50,10 @@ func BenchmarkPick(b *testing.B) {
 }
 
 func TestPickAllocatesNothing(t *testing.T) {
-	for name, newPool := range policies {
-		for _, backends := range []int{3, 100, 1000} {
-			p := newPool(backends)
-			require.Zero(t, testing.AllocsPerRun(1000, func() { _ = pick(p) }), "%s over %d backends", name, backends)
+	for _, name := range pool.Policies() {
+		for _, backends := range sizes {
+			p := newPool(name, backends)
+			require.Zero(t, testing.AllocsPerRun(1000, func() { _ = pick(p, 1) }), "%s over %d backends", name, backends)
 		}
 	}
 }

@@ -25,13 +25,19 @@ import (
 )
 
 // newPool makes a pool of n backends that are all up.
-func newPool(n int) *pool.ServerPool {
-	urls := make([]*url.URL, n)
-	for i := range urls {
-		urls[i] = &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", 10000+i)}
+func newPool(policy string, n int) *pool.ServerPool {
+	backends := make([]config.Backend, n)
+	for i := range backends {
+		backends[i].URL = &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", 10000+i)}
+		backends[i].Weight = 1 + i%3
 	}
-	return allUp(pool.New(urls, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}, nil))
+	settings := judging
+	settings.Policy = policy
+	return allUp(pool.New(backends, settings, nil))
 }
+
+// judging is by one result.
+var judging = pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}}
 
 func allUp(p *pool.ServerPool) *pool.ServerPool {
 	for _, b := range p.Backends() {
@@ -70,12 +76,8 @@ func dialBackend(ctx context.Context, b *pool.Backend) (net.Conn, error) {
 // newHandler is the net/http plane with its access log on, written to nowhere.
 func newHandler(tb testing.TB, c *config.Config) *proxy.Proxy {
 	log := slog.New(slog.DiscardHandler)
-	var urls []*url.URL
-	for _, b := range c.Backends {
-		urls = append(urls, b.URL)
-	}
 	access := accesslog.New(io.Discard, c.Log, log)
-	handler := proxy.New(allUp(pool.New(urls, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}, nil)), c, dialBackend, access.Observe, log)
+	handler := proxy.New(allUp(pool.New(c.Backends, judging, nil)), c, dialBackend, access.Observe, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { access.Run(ctx) })

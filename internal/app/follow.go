@@ -2,18 +2,18 @@ package app
 
 import (
 	"context"
-	"net/url"
 	"slices"
 
+	"go-proxy/internal/config"
 	"go-proxy/internal/pool"
 )
 
 // follow makes the backends what the configuration and the addresses of names
 // say.
 func (p *parts) follow(ctx context.Context) pool.Diff {
-	urls := p.resolver.URLs(p.config.Backends)
-	introduced := p.introduce(ctx, urls)
-	d := p.put(urls)
+	wanted := p.resolver.Backends(p.config.Backends)
+	introduced := p.introduce(ctx, wanted)
+	d := p.put(wanted)
 	for _, b := range d.Removed {
 		p.drains.begin(b, p.config.Shutdown)
 	}
@@ -25,10 +25,11 @@ func (p *parts) follow(ctx context.Context) pool.Diff {
 	return d
 }
 
-// put makes the URLs those of the pool and of all that follow it. Backends that
+// put makes the backends those of the pool and of all that follow it. Those that
 // are new are probed when requests to them can be forwarded.
-func (p *parts) put(urls []*url.URL) pool.Diff {
-	d := p.pool.Update(urls, thresholds(p.config))
+func (p *parts) put(backends []config.Backend) pool.Diff {
+	p.backends = backends
+	d := p.pool.Update(backends, poolSettings(p.config))
 	p.links.Update(p.config)
 	p.checker.Update(p.config.Health)
 	return d
@@ -37,16 +38,16 @@ func (p *parts) put(urls []*url.URL) pool.Diff {
 // introduce has the backends that are new probed before others go, if of those
 // that are up none stays: there would be none to be picked meanwhile. It
 // returns the new ones, or nil if that is not needed.
-func (p *parts) introduce(ctx context.Context, urls []*url.URL) (introduced []*pool.Backend) {
-	wanted := func(b *pool.Backend) bool {
-		return slices.ContainsFunc(urls, func(u *url.URL) bool { return u.String() == b.String() })
+func (p *parts) introduce(ctx context.Context, wanted []config.Backend) (introduced []*pool.Backend) {
+	stays := func(b *pool.Backend) bool {
+		return slices.ContainsFunc(wanted, func(w config.Backend) bool { return w.URL.String() == b.String() })
 	}
-	all, upNow := urls, false
-	for _, b := range p.pool.Backends() {
+	all, upNow := wanted, false
+	for i, b := range p.pool.Backends() {
 		up := b.State() == pool.Up
 		switch {
-		case !wanted(b):
-			all = append(all[:len(all):len(all)], b.URL)
+		case !stays(b):
+			all = append(all[:len(all):len(all)], p.backends[i])
 			upNow = upNow || up
 		case up:
 			return nil

@@ -47,6 +47,7 @@ type parts struct {
 	log      *slog.Logger
 	listener *server.Server
 	resolver *resolve.Resolver
+	backends []config.Backend // as pool has them
 	pool     *pool.ServerPool
 	checker  *health.Checker
 	access   *accesslog.Log
@@ -59,7 +60,8 @@ type parts struct {
 // build makes the parts and starts nothing.
 func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Writer, log *slog.Logger) *parts {
 	p := &parts{in: in, started: c, loaded: c, config: c, log: log, resolver: resolver}
-	p.pool = pool.New(resolver.URLs(c.Backends), thresholds(c), p.changed)
+	p.backends = resolver.Backends(c.Backends)
+	p.pool = pool.New(p.backends, poolSettings(c), p.changed)
 	p.checker = health.New(p.pool, c.Health, func(b *pool.Backend, s config.Health) health.Prober {
 		return health.NewHTTP(b, s, resolver.Dial)
 	}, log)
@@ -71,8 +73,10 @@ func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Wr
 	return p
 }
 
-func thresholds(c *config.Config) pool.Thresholds {
-	return pool.Thresholds{Rise: c.Health.Rise, Fall: c.Health.Fall, PassiveFall: c.Health.PassiveFall}
+func poolSettings(c *config.Config) pool.Settings {
+	return pool.Settings{
+		Thresholds: pool.Thresholds{Rise: c.Health.Rise, Fall: c.Health.Fall, PassiveFall: c.Health.PassiveFall},
+	}
 }
 
 // observe is told of every exchange.

@@ -10,7 +10,11 @@ import (
 )
 
 // Backend is one upstream server. Its URL is its identity.
-type Backend struct{ URL *url.URL }
+type Backend struct {
+	URL    *url.URL
+	Weight int  // its part of the traffic, relative to the others'; 0: 1
+	Backup bool // takes traffic only while none that is no backup is alive
+}
 
 // Port is the URL's, or its scheme's own.
 func (b Backend) Port() string {
@@ -134,7 +138,7 @@ func (l *backendList) add(text string) error {
 		l.seen = make(map[string]bool)
 	}
 	l.seen[u.String()] = true
-	l.all = append(l.all, Backend{u})
+	l.all = append(l.all, Backend{URL: u})
 	return nil
 }
 

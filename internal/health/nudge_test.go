@@ -138,7 +138,7 @@ func flap(t *testing.T, jitter float64, script script) (returns []time.Duration)
 		go func() {
 			defer close(traffic)
 			for range up {
-				if lease, err := s.pool.Acquire(); err == nil {
+				if lease, err := s.pool.Acquire(pool.NoKey); err == nil {
 					lease.Failed("reset_before_response")
 				}
 			}

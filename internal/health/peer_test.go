@@ -188,7 +188,7 @@ func backendOf(t *testing.T, raw string) *pool.Backend {
 	t.Helper()
 	u, err := url.Parse(raw)
 	require.NoError(t, err)
-	return pool.New([]*url.URL{u}, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}, nil).Backends()[0]
+	return pool.New([]config.Backend{{URL: u}}, pool.Settings{}, nil).Backends()[0]
 }
 
 // chunked frames a body of n bytes without giving its length away.

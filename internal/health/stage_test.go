@@ -123,18 +123,23 @@ func (p *scripted) Probe(ctx context.Context) error {
 
 func (p *scripted) Close() { p.stage.open.Add(-1) }
 
+// judging are the pool's settings for those of health.
+func judging(s config.Health) pool.Settings {
+	return pool.Settings{Thresholds: pool.Thresholds{Rise: s.Rise, Fall: s.Fall, PassiveFall: s.PassiveFall}}
+}
+
 // set makes a stage on which nothing runs yet. react, if not nil, hears of
 // changes after they were noted.
 func set(t *testing.T, s config.Health, react func(pool.Change), scripts ...script) *stage {
 	st := &stage{t: t, start: time.Now(), ended: make(chan struct{}), starts: map[string][]time.Duration{}, scripts: map[string]script{}}
-	var urls []*url.URL
+	var backends []config.Backend
 	counts := map[string]int{}
 	for i, script := range scripts {
 		u := &url.URL{Scheme: "http", Host: string(rune('a' + i))}
-		urls = append(urls, u)
+		backends = append(backends, config.Backend{URL: u})
 		st.scripts[u.String()] = script
 	}
-	st.pool = pool.New(urls, pool.Thresholds{Rise: s.Rise, Fall: s.Fall, PassiveFall: s.PassiveFall}, func(c pool.Change) {
+	st.pool = pool.New(backends, judging(s), func(c pool.Change) {
 		st.note(c)
 		if react != nil {
 			react(c)
@@ -242,7 +247,7 @@ func (s *stage) ready() bool {
 // the backend down, a probe is asked for.
 func (s *stage) fail() {
 	s.t.Helper()
-	lease, err := s.pool.Acquire()
+	lease, err := s.pool.Acquire(pool.NoKey)
 	require.NoError(s.t, err)
 	lease.Failed("reset_before_response")
 	if lease.Backend.State() == pool.Down {

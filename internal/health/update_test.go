@@ -16,15 +16,15 @@ import (
 // update makes the backends what is wanted, with their scripts, and has the
 // Checker follow.
 func (s *stage) update(settings config.Health, wanted map[string]script) pool.Diff {
-	var urls []*url.URL
+	var backends []config.Backend
 	s.mu.Lock()
 	for name, script := range wanted {
 		u := &url.URL{Scheme: "http", Host: name}
-		urls = append(urls, u)
+		backends = append(backends, config.Backend{URL: u})
 		s.scripts[u.String()] = script
 	}
 	s.mu.Unlock()
-	d := s.pool.Update(urls, pool.Thresholds{Rise: settings.Rise, Fall: settings.Fall, PassiveFall: settings.PassiveFall})
+	d := s.pool.Update(backends, judging(settings))
 	s.checker.Update(settings)
 	return d
 }

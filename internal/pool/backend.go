@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"go-proxy/internal/config"
 )
@@ -20,10 +21,16 @@ type Backend struct {
 	downs    atomic.Uint64 // how often it has gone down
 	state    atomic.Uint32 // a State; written under the pool's lock
 
-	contrary int // consecutive probes that contradict state; under the pool's lock
+	// Under the pool's lock:
+	contrary int // consecutive probes that contradict state
+	weight   int
+	backup   bool
+	late     bool      // was added to others
+	warmth   int       // how much of its weight counts, see Advance
+	warming  time.Time // since when; zero until Advance says
 }
 
-func newBackend(u *url.URL) *Backend { return &Backend{URL: u, name: u.String()} }
+func newBackend(u *url.URL) *Backend { return &Backend{URL: u, name: u.String(), warmth: warm} }
 
 // String is the backend's URL.
 func (b *Backend) String() string { return b.name }

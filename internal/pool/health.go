@@ -49,9 +49,9 @@ func (p *ServerPool) probeDecides(b *Backend, to State) bool {
 	case state == Unknown:
 		return true
 	case to == Up:
-		return b.contrary >= p.thresholds.Rise
+		return b.contrary >= p.settings.Rise
 	default:
-		return b.contrary >= p.thresholds.Fall
+		return b.contrary >= p.settings.Fall
 	}
 }
 
@@ -62,7 +62,7 @@ func (p *ServerPool) observeFailure(l Lease, reason string) {
 	b := l.Backend
 	p.change(Change{Backend: b, To: Down, Reason: reason, Traffic: true}, func() bool {
 		return b.State() == Up && b.downs.Load() == l.downs &&
-			b.failures.Add(1) >= int64(p.thresholds.PassiveFall)
+			b.failures.Add(1) >= int64(p.settings.PassiveFall)
 	})
 }
 
@@ -80,6 +80,9 @@ func (p *ServerPool) change(c Change, decides func() bool) bool {
 	b.failures.Store(0)
 	if c.To == Down {
 		b.downs.Add(1)
+	}
+	if c.To == Up {
+		p.beginWarming(b, c.From)
 	}
 	b.state.Store(uint32(c.To))
 	p.publish(p.Backends())

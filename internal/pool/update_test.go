@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"go-proxy/internal/config"
 	"go-proxy/internal/pool"
 )
 
@@ -24,7 +25,7 @@ func TestABackendKnowsWhereToConnectTo(t *testing.T) {
 	} {
 		u, err := url.Parse(raw)
 		require.NoError(t, err)
-		b := pool.New([]*url.URL{u}, defaults, nil).Backends()[0]
+		b := pool.New([]config.Backend{{URL: u}}, defaults, nil).Backends()[0]
 		require.Equal(t, want, b.Address())
 		require.Equal(t, raw, b.String())
 	}
@@ -54,7 +55,7 @@ func TestAnUpdateSaysWhatItChanged(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, before := settled(t, defaults, nil, strings.Fields(c.before)...)
-			d := p.Update(urls(t, strings.Fields(c.wanted)...), defaults)
+			d := p.Update(members(t, strings.Fields(c.wanted)...), defaults)
 			require.Equal(t, c.added, named(d.Added))
 			require.Equal(t, c.removed, named(d.Removed))
 			require.Equal(t, c.kept, named(d.Kept))
@@ -73,7 +74,7 @@ func TestAnUpdateSaysWhatItChanged(t *testing.T) {
 
 func TestThoseThatStayKeepWhatIsKnownOfThem(t *testing.T) {
 	var seen changes
-	thresholds := pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 3}
+	thresholds := only(pool.Thresholds{Rise: 1, Fall: 2, PassiveFall: 3})
 	p, b := settled(t, thresholds, seen.add, "a", "b", "x")
 	p.ObserveProbe(b[1], errProbe)
 	p.ObserveProbe(b[1], errProbe) // down
@@ -91,7 +92,7 @@ func TestThoseThatStayKeepWhatIsKnownOfThem(t *testing.T) {
 	p.ObserveProbe(a, errProbe) // a first bad probe, of two
 	seen.take()
 
-	d := p.Update(urls(t, "b", "a"), thresholds)
+	d := p.Update(members(t, "b", "a"), thresholds)
 	require.Equal(t, "b a", named(d.Kept))
 	require.Empty(t, seen.take(), "an update is no change of state")
 	require.Equal(t, pool.Down, b[1].State())
@@ -105,14 +106,14 @@ func TestThoseThatStayKeepWhatIsKnownOfThem(t *testing.T) {
 	for range 2 {
 		acquire(t, p).Failed("reset")
 	}
-	p.Update(urls(t, "a"), thresholds)
+	p.Update(members(t, "a"), thresholds)
 	acquire(t, p).Failed("reset")
 	require.Equal(t, []string{"http://a: up -> down: reset"}, seen.take(), "the third failure in a row")
 }
 
 func TestThoseThatComeWaitForTheirFirstProbe(t *testing.T) {
 	p, _ := settled(t, defaults, nil, "a")
-	added := p.Update(urls(t, "a", "b"), defaults).Added[0]
+	added := p.Update(members(t, "a", "b"), defaults).Added[0]
 	require.Equal(t, map[string]int{"http://a": 10}, share(t, p, 10))
 	require.True(t, p.ObserveProbe(added, nil))
 	require.Equal(t, map[string]int{"http://a": 5, "http://b": 5}, share(t, p, 10))
@@ -124,7 +125,7 @@ func TestThoseThatGoDrain(t *testing.T) {
 	seen.take()
 	a := b[0]
 	leases := []pool.Lease{acquire(t, p), acquire(t, p), acquire(t, p), acquire(t, p), acquire(t, p), acquire(t, p)}
-	p.Update(urls(t, "b"), defaults)
+	p.Update(members(t, "b"), defaults)
 	require.Equal(t, map[string]int{"http://b": 10}, share(t, p, 10), "not picked at once")
 	require.EqualValues(t, 3, a.InFlight(), "their requests go on")
 
@@ -146,8 +147,8 @@ func TestThoseThatGoDrain(t *testing.T) {
 func TestOneThatComesBackIsANewOne(t *testing.T) {
 	p, b := settled(t, defaults, nil, "a", "b")
 	old := acquire(t, p)
-	p.Update(urls(t, "b"), defaults)
-	again := p.Update(urls(t, "a", "b"), defaults).Added[0]
+	p.Update(members(t, "b"), defaults)
+	again := p.Update(members(t, "a", "b"), defaults).Added[0]
 	require.NotSame(t, b[0], again)
 	require.Equal(t, pool.Unknown, again.State(), "it may be picked when a probe has passed")
 	p.ObserveProbe(again, nil)
@@ -157,13 +158,13 @@ func TestOneThatComesBackIsANewOne(t *testing.T) {
 }
 
 func TestThresholdsAreJudgedByAsTheyAreNow(t *testing.T) {
-	p, b := settled(t, pool.Thresholds{Rise: 9, Fall: 9, PassiveFall: 9}, nil, "a")
+	p, b := settled(t, only(pool.Thresholds{Rise: 9, Fall: 9, PassiveFall: 9}), nil, "a")
 	for range 3 {
 		p.ObserveProbe(b[0], errProbe)
 		acquire(t, p).Failed("reset")
 	}
 	require.Equal(t, pool.Up, b[0].State())
-	p.Update(urls(t, "a"), pool.Thresholds{Rise: 2, Fall: 4, PassiveFall: 9})
+	p.Update(members(t, "a"), only(pool.Thresholds{Rise: 2, Fall: 4, PassiveFall: 9}))
 	require.Equal(t, pool.Up, b[0].State(), "the next result decides, not the update")
 	p.ObserveProbe(b[0], errProbe)
 	require.Equal(t, pool.Down, b[0].State())
@@ -171,7 +172,7 @@ func TestThresholdsAreJudgedByAsTheyAreNow(t *testing.T) {
 	p.ObserveProbe(b[0], nil)
 	require.Equal(t, pool.Up, b[0].State())
 	acquire(t, p).Failed("reset")
-	p.Update(urls(t, "a"), pool.Thresholds{Rise: 2, Fall: 4, PassiveFall: 2})
+	p.Update(members(t, "a"), only(pool.Thresholds{Rise: 2, Fall: 4, PassiveFall: 2}))
 	acquire(t, p).Failed("reset")
 	require.Equal(t, pool.Down, b[0].State())
 }
@@ -200,11 +201,11 @@ func TestNoLeaseOfOneThatHasDrained(t *testing.T) {
 		})
 	}
 	for range 2000 {
-		d := p.Update(urls(t, "b"), defaults)
+		d := p.Update(members(t, "b"), defaults)
 		for d.Removed[0].InFlight() > 0 {
 		}
 		drained.Store(d.Removed[0], true)
-		p.ObserveProbe(p.Update(urls(t, "a", "b"), defaults).Added[0], nil)
+		p.ObserveProbe(p.Update(members(t, "a", "b"), defaults).Added[0], nil)
 	}
 	close(stop)
 	all.Wait()

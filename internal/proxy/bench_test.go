@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +54,7 @@ func TestExchangeKeepsItsAllocationBudget(t *testing.T) {
 func newMemoryProxy(tb testing.TB) *Proxy {
 	c, err := config.Proxy([]string{"-backends", "http://backend"}, func(string) string { return "" })
 	require.NoError(tb, err)
-	backends := pool.New([]*url.URL{c.Backends[0].URL}, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}, nil)
+	backends := pool.New(c.Backends, pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}}, nil)
 	backends.ObserveProbe(backends.Backends()[0], nil)
 	dial := func(context.Context, *pool.Backend) (net.Conn, error) { return newMemoryBackend(), nil }
 	p := New(backends, c, dial, func(*exchange.Record) {}, slog.New(slog.DiscardHandler))

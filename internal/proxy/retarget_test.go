@@ -33,7 +33,7 @@ func FuzzRetarget(f *testing.F) {
 		if !ok || in.Method == http.MethodConnect {
 			return
 		}
-		u := &upstream{prefix: backend.EscapedPath(), backend: pool.New([]*url.URL{backend}, pool.Thresholds{}, nil).Backends()[0]}
+		u := &upstream{prefix: backend.EscapedPath(), backend: pool.New([]config.Backend{{URL: backend}}, pool.Settings{}, nil).Backends()[0]}
 		out := in.Clone(t.Context())
 		u.retarget(in, out)
 		got := out.URL.RequestURI()

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -46,11 +45,8 @@ func newRig(t testing.TB, backends []string, settings ...func(*config.Config)) *
 	for _, set := range settings {
 		set(c)
 	}
-	var urls []*url.URL
-	for _, b := range c.Backends {
-		urls = append(urls, b.URL)
-	}
-	r.pool = pool.New(urls, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: c.Health.PassiveFall}, func(c pool.Change) { r.changes <- c })
+	judging := pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: c.Health.PassiveFall}}
+	r.pool = pool.New(c.Backends, judging, func(c pool.Change) { r.changes <- c })
 	for _, b := range r.pool.Backends() {
 		r.pool.ObserveProbe(b, nil)
 		<-r.changes

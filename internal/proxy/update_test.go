@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,11 +23,7 @@ func (r *rig) update(backends []string, settings ...func(*config.Config)) pool.D
 	for _, set := range settings {
 		set(c)
 	}
-	var urls []*url.URL
-	for _, b := range c.Backends {
-		urls = append(urls, b.URL)
-	}
-	d := r.pool.Update(urls, pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1})
+	d := r.pool.Update(c.Backends, pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}})
 	r.proxy.Update(c)
 	for _, b := range d.Added {
 		r.pool.ObserveProbe(b, nil)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -86,25 +85,26 @@ func (r *Resolver) want(backends []config.Backend, before map[string]*name) (unk
 	return unknown
 }
 
-// URLs are those of the backends: with resolve: all one for each address of a
-// name, none while no answer is known.
-func (r *Resolver) URLs(backends []config.Backend) []*url.URL {
+// Backends are those that there are: with resolve: all one for each address of a
+// name, none while no answer is known, like the one of the name in all but that.
+func (r *Resolver) Backends(backends []config.Backend) []config.Backend {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var urls []*url.URL
+	var all []config.Backend
 	for _, b := range backends {
 		n := r.names[b.URL.Hostname()]
 		if n == nil || !r.settings.All() {
-			urls = append(urls, b.URL)
+			all = append(all, b)
 			continue
 		}
 		for _, addr := range n.sorted() {
 			u := *b.URL
 			u.Fragment = addr.String()
-			urls = append(urls, &u)
+			b.URL = &u
+			all = append(all, b)
 		}
 	}
-	return urls
+	return all
 }
 
 // Changes tells that a name has other addresses than before.

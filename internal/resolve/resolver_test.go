@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"go-proxy/internal/config"
 	"go-proxy/internal/pool"
 	"go-proxy/internal/resolve"
 )
@@ -277,7 +278,7 @@ func TestEachAddressHasItsShareOfTheTime(t *testing.T) {
 		resolver.Update(t.Context(), r.config("one", "http://a"))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		b := pool.New([]*url.URL{{Scheme: "http", Host: "a"}}, pool.Thresholds{}, nil).Backends()[0]
+		b := pool.New([]config.Backend{{URL: &url.URL{Scheme: "http", Host: "a"}}}, pool.Settings{}, nil).Backends()[0]
 		_, err := resolver.Dial(ctx, b)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, []time.Duration{time.Second, time.Second, time.Second}, waited)

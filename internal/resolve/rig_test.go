@@ -146,8 +146,8 @@ func (r *rig) until(at time.Duration) {
 
 func (r *rig) urls(mode, backends string) string {
 	var all []string
-	for _, u := range r.URLs(r.config(mode, backends).Backends) {
-		all = append(all, u.String())
+	for _, b := range r.Backends(r.config(mode, backends).Backends) {
+		all = append(all, b.URL.String())
 	}
 	return strings.Join(all, " ")
 }
@@ -170,7 +170,7 @@ func (r *rig) dial(backend string) ([]string, error) {
 func (r *rig) dialWithin(ctx context.Context, backend string) ([]string, error) {
 	u, err := url.Parse(backend)
 	require.NoError(r.t, err)
-	b := pool.New([]*url.URL{u}, pool.Thresholds{}, nil).Backends()[0]
+	b := pool.New([]config.Backend{{URL: u}}, pool.Settings{}, nil).Backends()[0]
 	r.mu.Lock()
 	r.dialed = nil
 	r.mu.Unlock()
