@@ -134,7 +134,7 @@ func TestConfigPrintsWhatIsInForceAndWhereItCameFrom(t *testing.T) {
 		for _, line := range []string{
 			`// config: "proxy.json" (flag -config)`,
 			`  "listen": ":9000", // proxy.json:3:13`,
-			`    "interval": "5s", // proxy.json:8:45`,
+			`    "interval": "5s", // proxy.json:10:45`,
 			`    "rise": 2, // flag -health-rise`,
 			`    "timeout": "2s", // default`,
 			`    "format": "text", // environment variable LOG_FORMAT`,

@@ -72,6 +72,9 @@ func (p *parts) reload(ctx context.Context, unchanged slog.Level) {
 		p.log.Warn("settings need a restart", "settings", restart)
 	}
 	d := p.apply(ctx, address)
+	if len(d.Changed) > 0 {
+		p.log.Info("backends have another weight or role", "backends", d.Changed)
+	}
 	p.log.Info("configuration reloaded", "changed", now, "added", d.Added, "removed", d.Removed, "kept", d.Kept)
 }
 

@@ -30,6 +30,7 @@ func (p *parts) follow(ctx context.Context) pool.Diff {
 func (p *parts) put(backends []config.Backend) pool.Diff {
 	p.backends = backends
 	d := p.pool.Update(backends, poolSettings(p.config))
+	p.rewarm()
 	p.links.Update(p.config)
 	p.checker.Update(p.config.Health)
 	return d

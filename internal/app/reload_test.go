@@ -158,7 +158,8 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 	outside := []string{"config", "watch"} // the file cannot say these
 	a, b := newSample(t, "a"), newSample(t, "b")
 	other := map[string]string{
-		"listen": "127.0.0.1:00", "backends": b.URL, "resolve": "all", "resolve_interval": "31s", "trusted_proxies": "10.0.0.0/8", "shutdown_timeout": "31s",
+		"listen": "127.0.0.1:00", "backends": b.URL, "policy": "random", "hash_key": "path", "hash_bound": "150%", "slow_start": "30s",
+		"resolve": "all", "resolve_interval": "31s", "trusted_proxies": "10.0.0.0/8", "shutdown_timeout": "31s",
 		"health.path": "/ready", "health.interval": "11s", "health.timeout": "1s", "health.jitter": "9%", "health.expect_status": "204",
 		"health.rise": "2", "health.fall": "2", "health.passive_fall": "2",
 		"timeouts.dial": "3s", "timeouts.tls_handshake": "6s", "timeouts.response_head": "61s", "timeouts.backend_body": "6m", "timeouts.backend_idle": "91s",
@@ -180,7 +181,7 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 			continue
 		}
 		t.Run(s.Key, func(t *testing.T) {
-			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL}
+			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL, "LB_POLICY": "consistent_hash"}
 			r := runEnv(t, env)
 			env[s.Env] = other[s.Key] // nobody reads it before being asked
 			r.asked <- syscall.SIGHUP

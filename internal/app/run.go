@@ -55,11 +55,12 @@ type parts struct {
 	plane    server.Plane
 	links    links
 	drains   drains
+	warming  chan struct{} // tells warm that there is more to do
 }
 
 // build makes the parts and starts nothing.
 func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Writer, log *slog.Logger) *parts {
-	p := &parts{in: in, started: c, loaded: c, config: c, log: log, resolver: resolver}
+	p := &parts{in: in, started: c, loaded: c, config: c, log: log, resolver: resolver, warming: make(chan struct{}, 1)}
 	p.backends = resolver.Backends(c.Backends)
 	p.pool = pool.New(p.backends, poolSettings(c), p.changed)
 	p.checker = health.New(p.pool, c.Health, func(b *pool.Backend, s config.Health) health.Prober {
@@ -76,6 +77,9 @@ func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Wr
 func poolSettings(c *config.Config) pool.Settings {
 	return pool.Settings{
 		Thresholds: pool.Thresholds{Rise: c.Health.Rise, Fall: c.Health.Fall, PassiveFall: c.Health.PassiveFall},
+		Policy:     c.Balancing.Policy,
+		HashBound:  c.Balancing.HashBound,
+		SlowStart:  c.Balancing.SlowStart,
 	}
 }
 
@@ -90,6 +94,7 @@ func (p *parts) observe(r *exchange.Record) {
 func (p *parts) changed(c pool.Change) {
 	if c.To == pool.Up {
 		p.log.Info("backend is up", "backend", c.Backend, "from", c.From, "to", c.To, "reason", c.Reason)
+		p.rewarm()
 		return
 	}
 	p.log.Warn("backend is down", "backend", c.Backend, "from", c.From, "to", c.To, "reason", c.Reason)
@@ -105,6 +110,7 @@ func (p *parts) run(ctx, hurry context.Context) error {
 	defer p.background(p.writeAccess)()
 	defer p.links.Close()
 	defer p.background(p.resolver.Run)()
+	defer p.background(p.warm)()
 	defer p.background(p.checker.Run)()
 	p.announce()
 	select {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"go-proxy/internal/config"
+	"go-proxy/internal/pool"
 	"go-proxy/internal/testkit"
 )
 
@@ -168,4 +170,17 @@ func TestUnusedConnectionsToABackendThatWentDownAreClosed(t *testing.T) {
 	sick.Store(true)
 	require.NoError(t, <-ended)
 	r.log.await(t, "backend is down")
+}
+
+// The configuration takes the policies that there are.
+func TestEveryPolicyHasItsName(t *testing.T) {
+	for _, policy := range pool.Policies() {
+		c, err := config.Proxy([]string{"-policy", policy}, func(string) string { return "" })
+		require.NoError(t, err)
+		require.Equal(t, policy, c.Balancing.Policy)
+	}
+	_, err := config.Proxy([]string{"-policy", "x"}, func(string) string { return "" })
+	names := pool.Policies()
+	last := len(names) - 1
+	require.ErrorContains(t, err, "valid: "+strings.Join(names[:last], ", ")+" or "+names[last])
 }

@@ -25,3 +25,21 @@ func TestChangedNamesTheSettingsWithOtherValues(t *testing.T) {
 		})
 	}
 }
+
+func TestChangedSeesWeightsAndRoles(t *testing.T) {
+	with := func(backend string) *config.Config {
+		return load(t, environment{"LB_POLICY": "random"}, "-config", written(t, `{"backends": [`+backend+`]}`))
+	}
+	before := with(`"http://a"`)
+	before.File = ""
+	for backend, want := range map[string][]string{
+		`{"url": "http://a"}`:                               nil,
+		`{"url": "http://a", "weight": 1, "backup": false}`: nil,
+		`{"url": "http://a", "weight": 2}`:                  {"backends"},
+		`{"url": "http://a", "backup": true}`:               {"backends"},
+	} {
+		after := with(backend)
+		after.File = ""
+		require.Equal(t, want, config.Changed(before, after), backend)
+	}
+}

@@ -13,6 +13,7 @@ type Config struct {
 	Listen         string
 	Backends       []Backend
 	Resolve        Resolve
+	Balancing      Balancing
 	Health         Health
 	Timeouts       Timeouts
 	Limits         Limits
@@ -29,6 +30,20 @@ type Resolve struct {
 
 // All reports whether each address of a name is a backend of its own.
 func (r Resolve) All() bool { return r.Mode == "all" }
+
+// Balancing says which backend is next.
+type Balancing struct {
+	Policy    string
+	HashKey   HashKey
+	HashBound float64       // most leases of one backend, as a multiple of its share; 0: no bound
+	SlowStart time.Duration // until a backend that came back has its whole share; 0: none
+}
+
+// Hashes reports whether the policy goes by HashKey.
+func (b Balancing) Hashes() bool { return b.Policy == "consistent_hash" }
+
+// Weighs reports whether the policy goes by the backends' weights.
+func (b Balancing) Weighs() bool { return b.Policy != "round_robin" }
 
 // Health says how backends are judged.
 type Health struct {

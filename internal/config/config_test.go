@@ -38,8 +38,11 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	require.NoError(t, err)
 	want := &config.Config{
 		Listen:   ":9000",
-		Backends: []config.Backend{{URL: backend}},
+		Backends: []config.Backend{{URL: backend, Weight: 1}},
 		Resolve:  config.Resolve{Mode: "one", Interval: 30 * time.Second},
+		Balancing: config.Balancing{
+			Policy: "round_robin", HashKey: config.HashKey{Part: config.KeyClientAddress},
+		},
 		Health: config.Health{
 			Path: "/health", Interval: 10 * time.Second, Timeout: 2 * time.Second, Jitter: 0.1,
 			ExpectStatus: 200, Rise: 1, Fall: 1, PassiveFall: 1,

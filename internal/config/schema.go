@@ -88,6 +88,13 @@ func JSONSchema(table []Setting) string {
 	return jsonText(root, "") + "\n"
 }
 
+// with is a copy that has one keyword more.
+func (s Schema) with(keyword string, value any) Schema {
+	with := maps.Clone(s)
+	with[keyword] = value
+	return with
+}
+
 // object makes s the schema of an object that has no other properties than
 // those that the caller puts into the result.
 func (s Schema) object() (properties Schema) {

@@ -51,7 +51,9 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 	validate := validator(t)
 	values := []string{`"10s"`, `"64KiB"`, `"5000"`, `"10%"`, `"json"`, `"debug"`, `"a:1"`, `"/x"`, `"on"`, `""`, `"http://a"`,
 		`0`, `1`, `204`, `5000`, `1.5`, `-1`, `true`, `false`, `null`, `{}`, `[]`, `["http://a"]`, `["::1"]`, `[1]`, `[{}]`,
-		`[{"url": "http://a"}, "https://b"]`, `[{"url": "http://a", "weight": 1}]`}
+		`[{"url": "http://a"}, "https://b"]`, `[{"url": "http://a", "weight": 1}]`,
+		`[{"url": "http://a", "weight": "1"}]`, `[{"url": "http://a", "backup": true}]`, `[{"url": "http://a", "backup": "on"}]`, `[{"weight": 1}]`,
+		`[{"url": "http://a", "wieght": 1}]`, `"random"`, `"off"`, `"150%"`, `"path"`, `"cookie:a"`, `"query:a[]"`, `"header:X-User"`}
 	taken := 0
 	for _, s := range new(config.Config).Settings() {
 		if s.FileKey() == "" {
@@ -78,7 +80,7 @@ func TestSchemaAndLoaderAgree(t *testing.T) {
 
 func TestSchemaKnowsNoOtherKeys(t *testing.T) {
 	validate := validator(t)
-	for _, text := range []string{`{"policy": "x"}`, `{"health": {"weight": 1}}`, `{"Listen": ":1"}`, `{"config": "x"}`, `{"health": []}`, `[]`} {
+	for _, text := range []string{`{"retries": 1}`, `{"health": {"weight": 1}}`, `{"Listen": ":1"}`, `{"config": "x"}`, `{"health": []}`, `[]`} {
 		require.Error(t, validate(text), text)
 	}
 }

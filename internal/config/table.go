@@ -10,7 +10,7 @@ import (
 // Settings is the table of the reverse proxy's settings. Setting a row's
 // value changes c.
 func (c *Config) Settings() []Setting {
-	h, t, l := &c.Health, &c.Timeouts, &c.Limits
+	b, h, t, l := &c.Balancing, &c.Health, &c.Timeouts, &c.Limits
 	return []Setting{
 		{Key: fileKey, Env: "PROXY_CONFIG", Type: Text(&c.File, "the path of a file that can be read", notEmpty), NotInFile: true,
 			Help: "file with the settings that neither a flag nor a variable gives"},
@@ -20,6 +20,14 @@ func (c *Config) Settings() []Setting {
 			Help: "address that clients connect to"},
 		{Key: "backends", Env: "TARGET_BACKEND_URLS", Default: "http://localhost:8080", Type: Backends(&c.Backends),
 			Help: "URLs of the backends; a path is a prefix"},
+		{Key: "policy", Env: "LB_POLICY", Default: "round_robin", Type: OneOf(&b.Policy, policies...),
+			Help: "which backend is next"},
+		{Key: "hash_key", Env: "LB_HASH_KEY", Default: "client_address", Type: hashKey(&b.HashKey),
+			Help: "part of a request that consistent_hash goes by"},
+		{Key: "hash_bound", Env: "LB_HASH_BOUND", Default: "off", Type: Bound(&b.HashBound),
+			Help: "most requests at a time that consistent_hash gives to a backend, relative to its share of all"},
+		{Key: "slow_start", Env: "LB_SLOW_START", Default: "off", Type: DurationOrOff(&b.SlowStart),
+			Help: "time in which a backend that came back rises from 10 % of its share to all of it"},
 		{Key: "resolve", Env: "BACKEND_RESOLVE", Default: "one", Type: OneOf(&c.Resolve.Mode, "one", "all"),
 			Help: "whether a backend's name is one backend, or all of its addresses are one each"},
 		{Key: "resolve_interval", Env: "BACKEND_RESOLVE_INTERVAL", Default: "30s", Type: Duration(&c.Resolve.Interval),
@@ -110,6 +118,9 @@ func notEmpty(value string) error {
 	}
 	return nil
 }
+
+// policies are the names that package pool knows.
+var policies = []string{"round_robin", "weighted_round_robin", "least_connections", "power_of_two", "random", "consistent_hash"}
 
 func healthPath(dst *string) Type {
 	t := Text(dst, "a path from the root, such as /health or /ready?full=1", func(value string) error {

@@ -32,6 +32,9 @@ func (c *Config) checkTogether(origins map[string]Origin, known Problems) Proble
 	if t.sure("listen", "backends") {
 		t.backendsElsewhere()
 	}
+	if t.sure("policy", "backends", "slow_start", "hash_key", "hash_bound") {
+		t.unusedByPolicy()
+	}
 	return t.found
 }
 
@@ -96,4 +99,31 @@ func isOwn(listen string, b Backend) bool {
 		return local
 	}
 	return target == host || target == "localhost" && at.IsLoopback()
+}
+
+// unusedByPolicy finds what is given to a policy that does nothing with it. A
+// default may be given to any.
+func (t *together) unusedByPolicy() {
+	unused := func(key string, o Origin, what, by string) {
+		t.blame(key, o, "this with policy "+by, "%s is not used by policy %s (%s)", what, t.Balancing.Policy, t.origins["policy"].Source)
+	}
+	const hashing = "consistent_hash"
+	if !t.Balancing.Hashes() && t.Balancing.HashKey.Part != KeyClientAddress {
+		unused("hash_key", t.origins["hash_key"], "it", hashing)
+	}
+	if !t.Balancing.Hashes() && t.Balancing.HashBound > 0 {
+		unused("hash_bound", t.origins["hash_bound"], "it", hashing)
+	}
+	if t.Balancing.Weighs() {
+		return
+	}
+	const weighing = "weighted_round_robin, least_connections, power_of_two, random or consistent_hash"
+	if t.Balancing.SlowStart > 0 {
+		unused("slow_start", t.origins["slow_start"], "it", weighing)
+	}
+	for i, b := range t.Backends {
+		if b.Weight > 1 {
+			unused("backends", t.origins["backends"].items[i], fmt.Sprintf("the weight of %s", b.URL), weighing)
+		}
+	}
 }

@@ -51,6 +51,26 @@ func TestWatchingNeedsAFile(t *testing.T) {
 	require.False(t, load(t, nil).Watch)
 }
 
+func TestNothingIsGivenToAPolicyThatDoesNotUseIt(t *testing.T) {
+	for _, policy := range []string{"weighted_round_robin", "least_connections", "power_of_two", "random", "consistent_hash"} {
+		args := []string{"-policy", policy, "-slow-start=30s", "-config", written(t, `{"backends": [{"url": "http://a", "weight": 256}, "http://b"]}`)}
+		c := load(t, nil, args...)
+		require.Equal(t, policy, c.Balancing.Policy)
+		require.Equal(t, 256, c.Backends[0].Weight)
+		require.Equal(t, 1, c.Backends[1].Weight)
+		args = append(args, "-hash-key=path", "-hash-bound=150%")
+		if policy == "consistent_hash" {
+			load(t, nil, args...)
+			continue
+		}
+		require.Len(t, problems(t, nil, args...), 2, policy)
+	}
+	ps := problems(t, nil, "-slow-start=30s")
+	require.Len(t, ps, 1)
+	require.EqualError(t, ps[0].Err, "it is not used by policy round_robin (default)")
+	load(t, nil, "-slow-start=off")
+}
+
 func TestWhatHasAProblemIsNotComparedWithOthers(t *testing.T) {
 	require.Len(t, problems(t, environment{"MAX_TARGET_BYTES": "64KiB", "MAX_HEADER_BYTES": "x"}), 1)
 	require.Len(t, problems(t, nil, "-config", written(t, `{"limits": {"target_bytes": "64KiB", "header_bytes": true}}`)), 1)

@@ -59,6 +59,30 @@ func Duration(dst *time.Duration) Type {
 		JSON: Schema{"type": "string", "pattern": `^[+]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`}}
 }
 
+// DurationOrOff takes a Duration, or "off" and stores 0.
+func DurationOrOff(dst *time.Duration) Type { return orOff(dst, Duration(dst)) }
+
+// orOff takes what t takes, too.
+func orOff[N time.Duration | float64](dst *N, t Type) Type {
+	set, get := t.Set, t.Get
+	t.Valid += ", or off"
+	t.Set = func(value string) error {
+		if value == "off" {
+			*dst = 0
+			return nil
+		}
+		return set(value)
+	}
+	t.Get = func() any {
+		if *dst == 0 {
+			return "off"
+		}
+		return get()
+	}
+	t.JSON = t.JSON.with("pattern", "^off$|"+t.JSON["pattern"].(string))
+	return t
+}
+
 // durationText leaves out the zeros that String has in "1h0m0s".
 func durationText(d time.Duration) string {
 	text := d.String()
@@ -90,7 +114,13 @@ func Int(dst *int, low, high int) Type {
 }
 
 // Percent takes "0%" to "50%" and stores the fraction.
-func Percent(dst *float64) Type {
+func Percent(dst *float64) Type { return percentage(dst, 0, 50, 10) }
+
+// Bound takes a percentage above that of an even share and stores the multiple,
+// or "off" and stores 0.
+func Bound(dst *float64) Type { return orOff(dst, percentage(dst, 101, 1000, 125)) }
+
+func percentage(dst *float64, low, high, such float64) Type {
 	set := func(value string) error {
 		number, found := strings.CutSuffix(value, "%")
 		if !found {
@@ -100,13 +130,13 @@ func Percent(dst *float64) Type {
 		if err != nil || math.IsNaN(n) {
 			return errors.New("not a number before the %")
 		}
-		if n < 0 || n > 50 {
+		if n < low || n > high {
 			return errors.New("out of range")
 		}
 		*dst = n / 100
 		return nil
 	}
-	return Type{Valid: "a percentage from 0% to 50%, such as 10%", Set: set,
+	return Type{Valid: fmt.Sprintf("a percentage from %v%% to %v%%, such as %v%%", low, high, such), Set: set,
 		Get:  func() any { return percentText(*dst) },
 		JSON: Schema{"type": "string", "pattern": "%$"}}
 }

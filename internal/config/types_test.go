@@ -70,6 +70,34 @@ func TestDurationIsShownWithoutZeros(t *testing.T) {
 	}
 }
 
+func TestABoundIsStoredAsAMultiple(t *testing.T) {
+	reads(t, config.Bound, map[string]float64{"101%": 1.01, "125%": 1.25, "1000%": 10, "off": 0})
+	bound := 1.25
+	require.NoError(t, config.Bound(&bound).Set("off"))
+	require.Zero(t, bound)
+}
+
+func TestADurationMayBeOff(t *testing.T) {
+	reads(t, config.DurationOrOff, map[string]time.Duration{"30s": 30 * time.Second, "off": 0})
+}
+
+func TestHashKeyIsAPartOfARequest(t *testing.T) {
+	for text, want := range map[string]config.HashKey{
+		"client_address":      {Part: config.KeyClientAddress},
+		"path":                {Part: config.KeyPath},
+		"header:x-user":       {Part: config.KeyHeader, Name: "X-User"},
+		"header:HOST":         {Part: config.KeyHeader, Name: "Host"},
+		"cookie:session":      {Part: config.KeyCookie, Name: "session"},
+		"cookie:__Host-S.x":   {Part: config.KeyCookie, Name: "__Host-S.x"},
+		"query:user":          {Part: config.KeyQuery, Name: "user"},
+		"query:filter[a:b]~1": {Part: config.KeyQuery, Name: "filter[a:b]~1"},
+	} {
+		c := load(t, nil, "-policy=consistent_hash", "-hash-key", text)
+		require.Equal(t, want, c.Balancing.HashKey)
+		require.Equal(t, want, load(t, nil, "-policy=consistent_hash", "-hash-key", want.String()).Balancing.HashKey)
+	}
+}
+
 func TestSizeTakesUnits(t *testing.T) {
 	anySize := func(dst *int64) config.Type { return config.Size(dst, 0, math.MaxInt64) }
 	reads(t, anySize, map[string]int64{

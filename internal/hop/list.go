@@ -3,18 +3,28 @@ package hop
 // nextItem splits the first element off a comma-separated list
 // (RFC 9110, 5.6.1) and trims its white space.
 func nextItem[S Text](list S) (item, rest S) {
-	end := 0
-	for end < len(list) && list[end] != ',' {
-		end++
+	item, rest = cut(list, ',')
+	return trim(item), rest
+}
+
+// LastItem splits the last element off a comma-separated list: of an
+// X-Forwarded-For field the hop nearest to us.
+func LastItem[S Text](list S) (rest, item S) {
+	start := len(list)
+	for start > 0 && list[start-1] != ',' {
+		start--
 	}
-	item, rest = list[:end], list[min(end+1, len(list)):]
-	for len(item) > 0 && isBlank(item[0]) {
-		item = item[1:]
+	return list[:max(start-1, 0)], trim(list[start:])
+}
+
+func trim[S Text](s S) S {
+	for len(s) > 0 && isBlank(s[0]) {
+		s = s[1:]
 	}
-	for len(item) > 0 && isBlank(item[len(item)-1]) {
-		item = item[:len(item)-1]
+	for len(s) > 0 && isBlank(s[len(s)-1]) {
+		s = s[:len(s)-1]
 	}
-	return item, rest
+	return s
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }

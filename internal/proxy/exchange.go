@@ -124,7 +124,7 @@ func (x *request) stopReading() {
 
 // forward tries one backend and answers for it if it fails.
 func (x *request) forward() {
-	lease, err := x.proxy.pool.Acquire(pool.NoKey)
+	lease, err := x.proxy.pool.Acquire(x.key())
 	if err != nil {
 		x.answer(hop.NoBackendAlive)
 		return

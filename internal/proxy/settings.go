@@ -13,6 +13,7 @@ type settings struct {
 	timeouts   config.Timeouts
 	limits     config.Limits
 	trusted    trusted
+	hashKey    config.HashKey
 	retryAfter string // seconds
 }
 
@@ -21,6 +22,7 @@ func newSettings(c *config.Config) *settings {
 		timeouts: c.Timeouts,
 		limits:   c.Limits,
 		trusted:  c.TrustedProxies,
+		hashKey:  c.Balancing.HashKey,
 		// The next probe is the next chance that a backend is back.
 		retryAfter: strconv.Itoa(int((c.Health.Interval + time.Second - 1) / time.Second)),
 	}
