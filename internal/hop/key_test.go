@@ -1,6 +1,7 @@
 package hop
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -81,6 +82,31 @@ func TestLastItemOfAList(t *testing.T) {
 		restBytes, itemBytes := LastItem([]byte(list))
 		require.Equal(t, want, [2]string{string(restBytes), string(itemBytes)}, "%q", list)
 	}
+}
+
+// said is the value of the first part that begins with name=, the other way.
+func said(text, separator, blanks, name string) string {
+	for part := range strings.SplitSeq(text, separator) {
+		if value, found := strings.CutPrefix(strings.TrimLeft(part, blanks), name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+func FuzzKeys(f *testing.F) {
+	for _, seed := range []string{"", "s=1", "a=0; s=1", "a=0&s=1", "s=;s=2", ";;s", "s", "&=&s=", "a, b", ",", "\t s=1", "ss=1;\ts=\xff"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		require.Equal(t, said(text, ";", " \t", "s"), Cookie(text, "s"))
+		require.Equal(t, said(text, "&", "", "s"), Parameter(text, "s"))
+		rest, item := LastItem(text)
+		items := strings.Split(text, ",")
+		require.Equal(t, strings.Trim(items[len(items)-1], " \t"), item)
+		require.Equal(t, strings.Join(items[:len(items)-1], ","), rest)
+		require.Equal(t, Hash(text), Hash([]byte(text)))
+	})
 }
 
 func TestKeysAllocateNothing(t *testing.T) {

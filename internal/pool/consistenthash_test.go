@@ -12,7 +12,7 @@ import (
 )
 
 // keys are as many as a test asks for.
-const keys = 50_000
+const keys = 20_000
 
 // chosen is who each of the keys goes to.
 func chosen(t testing.TB, p *pool.ServerPool) []*pool.Backend {

@@ -107,7 +107,7 @@ func (p *ServerPool) publish(all []*Backend) {
 	p.snapshot.Store(next)
 }
 
-// alive are the backups that are up, or else the others that are.
+// alive are the backends that are up: the backups, or the others.
 func alive(all []*Backend, backups bool) []*Backend {
 	up := make([]*Backend, 0, len(all))
 	for _, b := range all {

@@ -264,6 +264,22 @@ func TestADialToANameThatIsNotKnownFailsAtOnce(t *testing.T) {
 	})
 }
 
+// Of a name's backend each address has what is said of it but for the URL.
+func TestEachAddressHasTheWeightAndTheRoleOfItsName(t *testing.T) {
+	bubble(t, "all", "http://a", map[string]string{"a": "192.0.2.2 192.0.2.1"}, func(r *rig) {
+		wanted := r.config("all", "http://a").Backends
+		wanted[0].Weight, wanted[0].Backup = 5, true
+		var got []string
+		for _, b := range r.Backends(wanted) {
+			require.Equal(t, 5, b.Weight)
+			require.True(t, b.Backup)
+			got = append(got, b.URL.String())
+		}
+		require.Equal(t, []string{"http://a#192.0.2.1", "http://a#192.0.2.2"}, got)
+		require.Equal(t, "http://a", wanted[0].URL.String())
+	})
+}
+
 // A route that drops what is sent must not use up the time of those behind it.
 func TestEachAddressHasItsShareOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
