@@ -80,7 +80,7 @@ func oneByOne(s *stack.Stack, n int) map[string]int {
 
 func TestLeastConnectionsLeavesBusyBackendsAlone(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode, stack.With("LB_POLICY", "least_connections"))
+		s := stack.New(t, mode, steady, stack.With("LB_POLICY", "least_connections"))
 		require.Equal(t, "a b c a b c", order(s, 6), "of equals each in turn")
 		inFlight(s, "GET", "/hangs?fault=hang", "\r\n")
 		require.Equal(t, stack.Shares(15, s.Backend(2), s.Backend(3)), oneByOne(s, 30))
@@ -89,7 +89,7 @@ func TestLeastConnectionsLeavesBusyBackendsAlone(t *testing.T) {
 
 func TestLeastConnectionsLoadsByWeight(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode, weighed("least_connections", "", `"weight": 4`, `"weight": 2`, `"weight": 1`))
+		s := stack.New(t, mode, steady, weighed("least_connections", "", `"weight": 4`, `"weight": 2`, `"weight": 1`))
 		for n := range 14 {
 			inFlight(s, "GET", fmt.Sprintf("/hangs%d?fault=hang", n), "\r\n")
 		}
@@ -101,7 +101,7 @@ func TestLeastConnectionsLoadsByWeight(t *testing.T) {
 
 func TestPowerOfTwoLeavesTheBusierOfTwoAlone(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode, stack.WithBackends(2), stack.With("LB_POLICY", "power_of_two"))
+		s := stack.New(t, mode, steady, stack.WithBackends(2), stack.With("LB_POLICY", "power_of_two"))
 		require.Len(t, s.Spread(100), 2, "both are drawn")
 		before := len(s.Proxy.Log())
 		inFlight(s, "GET", "/hangs?fault=hang", "\r\n")
@@ -117,7 +117,7 @@ func TestPowerOfTwoLeavesTheBusierOfTwoAlone(t *testing.T) {
 func TestRandomPoliciesShareByWeight(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		for _, policy := range []string{"random", "power_of_two"} {
-			s := stack.New(t, mode, weighed(policy, "", `"weight": 6`, `"weight": 3`, `"weight": 1`))
+			s := stack.New(t, mode, steady, weighed(policy, "", `"weight": 6`, `"weight": 3`, `"weight": 1`))
 			const n = 800
 			got := s.Spread(n)
 			for i, part := range []float64{0.6, 0.3, 0.1} {
