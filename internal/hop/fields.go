@@ -1,22 +1,14 @@
 package hop
 
-// hopByHop are the fields that speak to the next hop only (RFC 9110, 7.6.1),
-// with the unregistered one that old clients still send.
-var hopByHop = []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding",
-	"upgrade", "proxy-connection", "proxy-authenticate", "proxy-authorization"}
+import "strings"
 
 // IsHopByHop reports whether the field ends at this hop whatever Connection
 // says.
-func IsHopByHop[S Text](name S) bool { return oneOf(name, hopByHop) }
+func IsHopByHop[S Text](name S) bool { return Known(name).HopByHop() }
 
 // IsForwarding reports whether the field claims something about the hops
 // before. A stranger's claims are not passed on.
-func IsForwarding[S Text](name S) bool {
-	if len(name) == 0 || (name[0]|0x20 != 'x' && name[0]|0x20 != 'f') {
-		return false
-	}
-	return hasPrefixFold(name, "x-forwarded-") || equalFold(name, "forwarded") || equalFold(name, "x-real-ip")
-}
+func IsForwarding[S Text](name S) bool { return Known(name).Forwarding() }
 
 // notInTrailers are fields that frame, route, authenticate or control a
 // message, and so must be known before its content (RFC 9110, 6.5.1).
@@ -68,3 +60,19 @@ func Idempotent[S Text](method S) bool {
 	}
 	return false
 }
+
+// ValidHost reports whether a Host value is made of the bytes that a host and
+// a port may hold (RFC 9110, 7.2; RFC 3986, 3.2.2). It may be empty.
+func ValidHost[S Text](host S) bool {
+	for i := range len(host) {
+		if c := host[i]; c >= 0x80 || !tokenBytes[c] && strings.IndexByte("():;,=[]", c) < 0 || c == '#' || c == '^' || c == '`' || c == '|' {
+			return false
+		}
+	}
+	return true
+}
+
+// UnderstandsExpect reports whether an expectation is 100-continue
+// (RFC 9110, 10.1.1). Any other, or a second one, might be understood by one
+// hop and not by the next, which would then disagree on when the body comes.
+func UnderstandsExpect[S Text](value S) bool { return equalFold(value, "100-continue") }

@@ -41,7 +41,7 @@ var (
 
 func TestHopByHopFieldsAreKnownInAnyCase(t *testing.T) {
 	names := []string{"Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization"}
+		"Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "HTTP2-Settings"}
 	for _, name := range names {
 		isHopByHop.holds(t, true, name, strings.ToLower(name), strings.ToUpper(name))
 		isHopByHop.holds(t, false, name+"s", name[1:], " "+name, name+" ", name+"\x00", strings.Replace(name, "e", "é", 1)+"é")
@@ -114,6 +114,8 @@ func FuzzTrailer(f *testing.F) {
 		f.Add(name)
 	}
 	forbidden := map[string]bool{"forwarded": true, "x-real-ip": true}
+	hopByHop := []string{"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+		"proxy-connection", "proxy-authenticate", "proxy-authorization", "http2-settings"}
 	for _, name := range append(hopByHop, notInTrailers...) {
 		forbidden[name] = true
 	}

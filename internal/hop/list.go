@@ -104,3 +104,34 @@ func AppendForwardedFor[S, C Text](dst []byte, earlier S, client C) []byte {
 	}
 	return append(dst, client...)
 }
+
+// AppendTrailer appends the names of a Trailer field that are passed on
+// (RFC 9110, 6.6.2). Nothing is appended if nothing is left.
+func AppendTrailer[S Text](dst []byte, value S) []byte {
+	start := len(dst)
+	for len(value) > 0 {
+		var name S
+		name, value = nextItem(value)
+		if !ValidName(name) || !AllowedInTrailer(name) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, name...)
+	}
+	return dst
+}
+
+// Nominates reports whether a Connection field names a field, rather than
+// only saying what becomes of the connection.
+func Nominates[S Text](connection S) bool {
+	for len(connection) > 0 {
+		var item S
+		item, connection = nextItem(connection)
+		if len(item) > 0 && !equalFold(item, "close") && !equalFold(item, "keep-alive") && !equalFold(item, "upgrade") {
+			return true
+		}
+	}
+	return false
+}

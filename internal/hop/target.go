@@ -66,3 +66,33 @@ func AppendTarget[S, M Text](dst []byte, method M, prefix string, pathAndQuery S
 	}
 	return append(dst, pathAndQuery...)
 }
+
+// Authority is that of a target in absolute-form, or "". It replaces Host
+// (RFC 9112, 3.2.2).
+func Authority[S Text](target S) S {
+	for _, scheme := range []string{"http://", "https://"} {
+		if hasPrefixFold(target, scheme) {
+			rest := target[len(scheme):]
+			path, _ := skipAuthority(rest)
+			return rest[:len(rest)-len(path)]
+		}
+	}
+	return target[:0]
+}
+
+// RefuseTarget says why a request for this target must not be forwarded, or
+// None. limit is in bytes.
+func RefuseTarget[S, M Text](method M, target S, limit int64) Cause {
+	switch {
+	case string(method) == "PRI": // the preface of HTTP/2 (RFC 9113, 3.4)
+		return BadRequest
+	case string(method) == "CONNECT": // a tunnel past every rule (RFC 9110, 9.3.6)
+		return MethodNotAllowed
+	case int64(len(target)) > limit:
+		return TargetTooLong
+	}
+	if _, ok := Target(method, target); !ok {
+		return BadRequest
+	}
+	return None
+}

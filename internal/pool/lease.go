@@ -26,6 +26,17 @@ func (p *ServerPool) Acquire(key Key) (Lease, error) {
 	}
 }
 
+// AcquireThis is Acquire for a backend that was chosen before; not ok if it may
+// not be picked any more.
+func (p *ServerPool) AcquireThis(b *Backend) (l Lease, ok bool) {
+	b.inFlight.Add(1)
+	if b.State() != Up {
+		b.inFlight.Add(-1)
+		return Lease{}, false
+	}
+	return Lease{b, p, b.downs.Load()}, true
+}
+
 // Succeeded gives back a backend that did its part.
 func (l Lease) Succeeded() {
 	if l.Backend.failures.Load() != 0 { // a write here would cost every request a shared cache line

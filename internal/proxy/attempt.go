@@ -75,12 +75,12 @@ func (a *attempt) end() {
 	}
 	cause, err := a.result()
 	a.log(cause)
-	switch {
-	case cause == hop.None || cause == hop.TunnelIdle:
+	switch hop.Judge(cause, a.stale(cause)) {
+	case hop.Answered:
 		a.lease.Succeeded()
-	case cause.Party() != hop.Backend || a.stale(cause):
+	case hop.Nothing:
 		a.lease.Abandoned()
-	default:
+	case hop.Failed:
 		failure := &hop.Failure{Cause: cause, Err: err}
 		a.request.proxy.log.Debug("attempt failed", "backend", a.lease.Backend, "reason", failure)
 		a.lease.Failed(failure.Error())
@@ -93,12 +93,7 @@ func (a *attempt) log(cause hop.Cause) {
 	r.Attempts = append(r.Attempts, exchange.Attempt{Backend: a.lease.Backend.String(), Cause: cause})
 }
 
-// stale reports whether the connection ended as unused ones do: any server may
-// close one while a request is on its way (RFC 9112, 9.5), and that says
-// nothing of its health.
-func (a *attempt) stale(cause hop.Cause) bool {
-	return a.reused && cause == hop.ResetBeforeResponse && a.silent()
-}
+func (a *attempt) stale(cause hop.Cause) bool { return hop.Stale(cause, a.reused, a.silent()) }
 
 // silent reports whether the backend has sent nothing since it was asked.
 func (a *attempt) silent() bool { return !a.spoke.Load() }

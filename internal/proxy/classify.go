@@ -90,14 +90,3 @@ func isBroken(err error) bool {
 	}
 	return false
 }
-
-// classifyDial finds the cause of a failure to connect.
-func classifyDial(err error) hop.Cause {
-	switch {
-	case isTimeout(err) || errors.Is(err, os.ErrDeadlineExceeded):
-		return hop.DialTimeout
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return hop.DialRefused
-	}
-	return hop.DialFailed
-}

@@ -38,4 +38,4 @@ func (x *request) Peer() string {
 }
 
 // Trusts implements exchange.Asked.
-func (x *request) Trusts(address string) bool { return x.settings.trusted.contains(address) }
+func (x *request) Trusts(address string) bool { return x.settings.trusted.Contains(address) }

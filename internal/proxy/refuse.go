@@ -2,29 +2,22 @@ package proxy
 
 import (
 	"net/http"
-	"strings"
 
 	"go-proxy/internal/hop"
 )
 
 // refuse says why a request must not be forwarded, or None.
 func (s *settings) refuse(r *http.Request) hop.Cause {
+	if cause := hop.RefuseTarget(r.Method, r.RequestURI, s.limits.TargetBytes); cause != hop.None {
+		return cause
+	}
 	switch {
-	case r.Method == "PRI": // the preface of HTTP/2 (RFC 9113, 3.4)
-		return hop.BadRequest
-	case r.Method == http.MethodConnect: // a tunnel past every rule (RFC 9110, 9.3.6)
-		return hop.MethodNotAllowed
-	case int64(len(r.RequestURI)) > s.limits.TargetBytes:
-		return hop.TargetTooLong
 	case s.headTooLarge(r):
 		return hop.HeaderTooLarge
 	case s.limits.BodyBytes > 0 && r.ContentLength > s.limits.BodyBytes:
 		return hop.BodyTooLarge
 	case !understandsExpect(r.Header["Expect"]):
 		return hop.ExpectationFailed
-	}
-	if _, ok := hop.Target(r.Method, r.RequestURI); !ok {
-		return hop.BadRequest
 	}
 	// Whether the bytes of such a body are HTTP would depend on the backend.
 	if r.ContentLength != 0 && wantsUpgrade(r) {
@@ -33,11 +26,8 @@ func (s *settings) refuse(r *http.Request) hop.Cause {
 	return hop.None
 }
 
-// understandsExpect reports whether the only expectation is 100-continue
-// (RFC 9110, 10.1.1). Any other might be understood by one hop and not by the
-// next, which would then disagree on when the body comes.
 func understandsExpect(values []string) bool {
-	return len(values) == 0 || len(values) == 1 && strings.EqualFold(values[0], "100-continue")
+	return len(values) == 0 || len(values) == 1 && hop.UnderstandsExpect(values[0])
 }
 
 // headTooLarge counts again, since net/http allows 4 KiB more than told and

@@ -4,7 +4,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"net/netip"
 	"strings"
 
 	"go-proxy/internal/hop"
@@ -15,7 +14,7 @@ import (
 func (u *upstream) rewrite(pr *httputil.ProxyRequest) {
 	u.retarget(pr.In, pr.Out)
 	pr.Out.Host = "" // the backend's own, from the URL
-	u.proxy.settings.Load().trusted.setForwarded(pr.In, pr.Out.Header)
+	setForwarded(u.proxy.settings.Load().trusted, pr.In, pr.Out.Header)
 	if len(pr.In.Header["Upgrade"]) > 0 {
 		restrictUpgrade(pr.In, pr.Out.Header)
 	}
@@ -54,11 +53,8 @@ func restrictUpgrade(in *http.Request, out http.Header) {
 	delete(out, "Http2-Settings")
 }
 
-// trusted are the peers whose forwarding fields are believed.
-type trusted []netip.Prefix
-
 // setForwarded says who the client is, whatever a stranger said before.
-func (t trusted) setForwarded(in *http.Request, out http.Header) {
+func setForwarded(trusted hop.Trusted, in *http.Request, out http.Header) {
 	client, _, err := net.SplitHostPort(in.RemoteAddr)
 	if err != nil {
 		client = in.RemoteAddr
@@ -67,7 +63,7 @@ func (t trusted) setForwarded(in *http.Request, out http.Header) {
 	if in.TLS != nil {
 		forwarded[2] = "https"
 	}
-	if t.contains(client) {
+	if trusted.Contains(client) {
 		believe(in.Header, &forwarded)
 	} else {
 		for name := range out {
@@ -103,21 +99,4 @@ func believe(in http.Header, forwarded *[3]string) {
 	if proto := said("X-Forwarded-Proto"); proto != "" {
 		forwarded[2] = proto
 	}
-}
-
-func (t trusted) contains(client string) bool {
-	if len(t) == 0 {
-		return false
-	}
-	addr, err := netip.ParseAddr(client)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, prefix := range t {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
 )
 
 // settings are what an exchange goes by from its start to its end. They never
@@ -12,7 +13,7 @@ import (
 type settings struct {
 	timeouts   config.Timeouts
 	limits     config.Limits
-	trusted    trusted
+	trusted    hop.Trusted
 	hashKey    config.HashKey
 	retryAfter string // seconds
 }

@@ -110,7 +110,7 @@ func (d *dialer) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	defer cancel()
 	inner, err := d.connect(ctx, d.backend)
 	if err != nil {
-		return nil, &hop.Failure{Cause: classifyDial(err), Err: err}
+		return nil, &hop.Failure{Cause: hop.DialCause(err), Err: err}
 	}
 	conn := netconn.New(inner, d.timeouts.WriteStall, d.links.remove)
 	conn.ReadFirst(answerGrace)
