@@ -1,0 +1,121 @@
+package http1
+
+import (
+	"bytes"
+
+	"go-proxy/internal/hop"
+)
+
+// requestHead is a parsed request head: views into the buffer that it was read
+// into.
+type requestHead struct {
+	message
+	method, target []byte
+	host           []byte // Host, or the authority of the target
+	hosts          int
+	expects        bool // that the body is asked for: 100-continue
+	unknownExpect  bool
+	login          bool // the client logs its connection in
+}
+
+// parse takes a head, empty line included. What it accepts has one meaning.
+// The request line is known even if there is a fault behind it.
+func (h *requestHead) parse(head []byte, lines int) fault {
+	h.reset()
+	line, rest := cutLine(head)
+	if f := h.parseLine(line); f != "" {
+		return f
+	}
+	var f fault
+	if h.fields, f = appendFields(h.fields, rest, lines); f != "" {
+		return f
+	}
+	for i := range h.fields {
+		if f := h.note(&h.fields[i]); f != "" {
+			return f
+		}
+	}
+	return h.check()
+}
+
+func (h *requestHead) reset() {
+	h.message.reset()
+	*h = requestHead{message: h.message}
+	h.minor = 1 // until it says otherwise
+}
+
+// parseLine takes the request line (RFC 9112, 3): one blank between its parts,
+// which are none of them empty.
+func (h *requestHead) parseLine(line []byte) fault {
+	first := bytes.IndexByte(line, ' ')
+	if first < 0 || !hop.ValidName(line[:first]) {
+		return badRequestLine
+	}
+	rest := line[first+1:]
+	second := bytes.IndexByte(rest, ' ')
+	if second < 1 {
+		return badRequestLine
+	}
+	h.method, h.target = line[:first], rest[:second]
+	return h.parseVersion(rest[second+1:])
+}
+
+func (h *requestHead) note(f *field) fault {
+	switch f.known {
+	case hop.Host:
+		h.host = f.value
+		h.hosts++
+	case hop.Expect:
+		h.unknownExpect = h.unknownExpect || h.expects || !hop.UnderstandsExpect(f.value)
+		h.expects = true
+	case hop.Authorization:
+		h.login = h.login || isLogin(f.value)
+	}
+	return h.message.note(f)
+}
+
+// check is about what fields say together. The authority of a target replaces
+// Host (RFC 9112, 3.2.2). Two ways to end a body, or one that HTTP/1.0 does not
+// have, mean that somebody reads this differently (RFC 9112, 6.1).
+func (h *requestHead) check() fault {
+	if h.hosts > 1 || h.hosts == 0 && h.minor > 0 || !hop.ValidHost(h.host) {
+		return badHost
+	}
+	if authority := hop.Authority(h.target); len(authority) > 0 {
+		if h.host = authority; !hop.ValidHost(h.host) {
+			return badHost
+		}
+	}
+	switch {
+	case h.chunked && h.length >= 0:
+		return twoLengths
+	case h.chunked && h.minor == 0:
+		return codingInHTTP10
+	}
+	return ""
+}
+
+// framing is how the request's body ends (RFC 9112, 6.3).
+func (h *requestHead) framing() framing {
+	switch {
+	case h.chunked:
+		return byChunks
+	case h.length > 0:
+		return byLength
+	}
+	return noBody
+}
+
+// offers reports whether the request offers to switch to a protocol that may
+// cross this hop; HTTP/1.0 cannot (RFC 9110, 7.8).
+func (h *requestHead) offers() bool {
+	var scratch [64]byte
+	return h.minor > 0 && h.upgrades && len(h.upgrade) > 0 && len(hop.AppendUpgrade(scratch[:0], h.upgrade)) > 0
+}
+
+// isLogin reports whether a login of this scheme holds for the connection it
+// is made on, not for a request (RFC 4559, 6).
+func isLogin(value []byte) bool {
+	scheme, _, _ := bytes.Cut(value, []byte{' '})
+	return hop.HasToken(scheme, "ntlm") || hop.HasToken(scheme, "negotiate")
+}

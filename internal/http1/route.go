@@ -1,0 +1,155 @@
+package http1
+
+import (
+	"strconv"
+
+	"go-proxy/internal/hop"
+)
+
+// route is what a request is told on its way: whom it is for and whom from.
+type route struct {
+	host   string // the backend's own
+	prefix string // of every target
+	from   *peer
+}
+
+// peer is what is known of a client.
+type peer struct {
+	addr    string // without the port
+	proto   string // that it speaks: http or https
+	trusted bool   // what it says of the hops before is believed
+}
+
+// appendTo appends the head that a backend is sent. Hop-by-hop and nominated
+// fields, and what strangers claim, are left out first; then comes what the
+// proxy says itself, so that no client can nominate it away (CVE-2022-31813);
+// and the framing last.
+func (h *requestHead) appendTo(dst []byte, r *route) []byte {
+	dst = append(append(dst, h.method...), ' ')
+	target, _ := hop.Target(h.method, h.target)
+	dst = hop.AppendTarget(dst, h.method, r.prefix, target)
+	dst = append(append(dst, " HTTP/1.1\r\nHost: "...), r.host...)
+	dst = append(dst, "\r\n"...)
+	for i := range h.fields {
+		if f := &h.fields[i]; h.passes(f, r) {
+			dst = appendField(dst, f.name, f.value)
+		}
+	}
+	dst = h.appendForwarding(dst, r)
+	dst = h.appendOwn(dst)
+	return append(h.appendFraming(dst), "\r\n"...)
+}
+
+func (h *requestHead) passes(f *field, r *route) bool {
+	switch f.known {
+	case hop.Host, hop.ContentLength, hop.XForwardedFor, hop.XForwardedHost, hop.XForwardedProto:
+		return false
+	case hop.OtherForwarding:
+		return r.from.trusted && !h.nominated(f)
+	}
+	return !f.known.HopByHop() && !h.nominated(f)
+}
+
+// appendForwarding says who the client is.
+func (h *requestHead) appendForwarding(dst []byte, r *route) []byte {
+	start := len(dst)
+	dst = append(dst, "X-Forwarded-For: "...)
+	if r.from.trusted {
+		if dst = h.appendSaid(dst, hop.XForwardedFor); len(dst) > start+len("X-Forwarded-For: ") {
+			dst = append(dst, ", "...)
+		}
+	}
+	dst = append(append(dst, r.from.addr...), "\r\n"...)
+	dst = h.appendClaim(dst, "X-Forwarded-Host: ", hop.XForwardedHost, string(h.host), r.from.trusted)
+	return h.appendClaim(dst, "X-Forwarded-Proto: ", hop.XForwardedProto, r.from.proto, r.from.trusted)
+}
+
+// appendClaim appends a field with what a trusted peer says, or else what is so
+// on this hop. Nothing is appended where there is nothing to say: HTTP/1.0 need
+// not name a host.
+func (h *requestHead) appendClaim(dst []byte, name string, f hop.Field, own string, trusted bool) []byte {
+	start := len(dst)
+	dst = append(dst, name...)
+	if trusted {
+		dst = h.appendSaid(dst, f)
+	}
+	if len(dst) == start+len(name) {
+		dst = append(dst, own...)
+	}
+	if len(dst) == start+len(name) {
+		return dst[:start]
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendSaid appends the values of a forwarding field, unless Connection says to
+// ignore it.
+func (h *requestHead) appendSaid(dst []byte, known hop.Field) []byte {
+	start := len(dst)
+	for i := range h.fields {
+		f := &h.fields[i]
+		if f.known != known || len(f.value) == 0 || h.nominated(f) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, f.value...)
+	}
+	return dst
+}
+
+// appendOwn appends what the proxy says to the backend as to its next hop: of
+// TE and Upgrade only what this hop can do.
+func (h *requestHead) appendOwn(dst []byte) []byte {
+	for i := range h.fields {
+		if f := &h.fields[i]; f.known == hop.TE && hop.HasToken(f.value, "trailers") {
+			dst = append(dst, "TE: trailers\r\n"...)
+			break
+		}
+	}
+	if h.offers() {
+		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
+		dst = append(hop.AppendUpgrade(dst, h.upgrade), "\r\n"...)
+	}
+	return dst
+}
+
+func (h *requestHead) appendFraming(dst []byte) []byte {
+	if h.chunked {
+		return append(h.appendTrailer(dst), "Transfer-Encoding: chunked\r\n"...)
+	}
+	return appendLength(dst, h.length)
+}
+
+// appendTrailer announces the trailers that may pass.
+func (m *message) appendTrailer(dst []byte) []byte {
+	for i := range m.fields {
+		f := &m.fields[i]
+		if f.known != hop.Trailer {
+			continue
+		}
+		start := len(dst)
+		dst = append(dst, "Trailer: "...)
+		if dst = hop.AppendTrailer(dst, f.value); len(dst) == start+len("Trailer: ") {
+			dst = dst[:start]
+			continue
+		}
+		dst = append(dst, "\r\n"...)
+	}
+	return dst
+}
+
+// appendLength appends a length there is.
+func appendLength(dst []byte, n int64) []byte {
+	if n < 0 {
+		return dst
+	}
+	dst = strconv.AppendInt(append(dst, "Content-Length: "...), n, 10)
+	return append(dst, "\r\n"...)
+}
+
+func appendField(dst, name, value []byte) []byte {
+	dst = append(append(dst, name...), ": "...)
+	return append(append(dst, value...), "\r\n"...)
+}
