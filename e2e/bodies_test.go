@@ -49,6 +49,24 @@ func TestBigBodiesPassWholeAndAreNeverHeldWhole(t *testing.T) {
 	})
 }
 
+// Readers that take next to nothing hold little of the proxy's memory: what is
+// under way to them waits at the backend.
+func TestSlowReadersOfBigAnswersCostLittle(t *testing.T) {
+	const readers = 1000
+	most := map[stack.Plane]int64{stack.HTTP1: 100 << 20, stack.NetHTTP: 150 << 20}
+	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
+		s := stack.New(t, mode, stack.WithBackends(1), stack.Shipped(), stack.With("LOG_LEVEL", "info"))
+		for range readers {
+			client := s.Dial()
+			client.Send("GET /?size=64MiB HTTP/1.1\r\nHost: x\r\n\r\n")
+			require.Contains(t, client.Head(), " 200 OK\r\n")
+		}
+		peak := s.Proxy.PeakMemory()
+		require.Less(t, peak, most[stack.PlaneOf(t)])
+		t.Logf("at most %d KiB", peak>>10)
+	})
+}
+
 func upload(t *testing.T, s *stack.Stack, want string, length int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), stack.Patience)
 	defer cancel()

@@ -106,6 +106,27 @@ func requireLeft(t testing.TB, s *stack.Stack, path, status string) {
 	require.Equal(t, "client_gone@"+record["backend"], record["attempts"])
 }
 
+// A FIN may mean that a client has gone, or only that it has said everything.
+func TestHalfClosedClientIsServedIfThatIsAskedFor(t *testing.T) {
+	const beforeItIsMissed, afterwards = "1ms", "700ms"
+	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+		s := stack.New(t, mode, stack.WithBackends(1), stack.With("PROXY_PLANE", "http1"), stack.With("HALF_CLOSE", "on"))
+		for _, delay := range []string{beforeItIsMissed, afterwards} {
+			client := s.Dial()
+			client.Sendf("GET /?size=3&delay=%s HTTP/1.1\r\nHost: x\r\n\r\n", delay)
+			client.CloseWrite()
+			rest, err := client.Rest()
+			require.NoError(t, err)
+			require.True(t, strings.HasSuffix(rest, "\r\n\r\n012"), rest)
+		}
+		gone := s.Dial()
+		gone.Send("GET /gone?fault=hang HTTP/1.1\r\nHost: x\r\n\r\n")
+		s.Proxy.AwaitLog(`msg=picked .* path=/gone`)
+		gone.Reset()
+		requireLeft(t, s, "/gone", "499")
+	})
+}
+
 // The same with real backends and, where there is one, a real network: the
 // clients leave while the backends hang, take an upload, and send a download.
 func TestClientThatLeavesCostsNoBackend(t *testing.T) {

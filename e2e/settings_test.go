@@ -194,6 +194,17 @@ func TestSizeOfAResponseHeadIsASetting(t *testing.T) {
 	})
 }
 
+// net/http cannot be taught to refuse what has two lengths.
+func TestPlaneIsASetting(t *testing.T) {
+	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
+		for plane, status := range map[string]string{"http1": " 400 ", "nethttp": " 200 "} {
+			s := stack.New(t, mode, stack.WithBackends(1), stack.With("PROXY_PLANE", plane))
+			got := s.Raw("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + length(5) + chunked + "\r\n" + lastChunk)
+			require.Equal(t, "HTTP/1.1"+status, got[:len("HTTP/1.1")+len(status)], plane)
+		}
+	})
+}
+
 func TestNumberOfInformationalResponsesIsASetting(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
 		two := repeats(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 2) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

@@ -7,6 +7,7 @@
 //	health         probes every backend and reports to the pool
 //	resolve        the addresses of the backends' names
 //	proxy          forwards requests: the net/http plane
+//	http1          forwards requests: our own HTTP/1.1, the hot path
 //	accesslog      one line for every exchange
 //
 //	exchange       the Record of one request, handed to observers at its end
@@ -21,7 +22,7 @@
 // exchange, which may use hop: scripts/check holds that. What a package needs
 // of a sibling, app passes in as a func or a small interface.
 //
-// A request comes in through server, is taken by proxy, which asks pool for a
+// A request comes in through server, is taken by a plane, which asks pool for a
 // lease of a backend, forwards by the rules of hop, gives the lease back with
 // what it learned, and hands the exchange's Record to accesslog. A change of
 // health comes from health or from a failed request to pool, and out of it to

@@ -6,6 +6,7 @@ package stack
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,18 +30,39 @@ var (
 	Processes = []Mode{Binaries, Containers}
 )
 
+// Plane is the implementation of the forwarding path that a proxy is started
+// with.
+type Plane string
+
+// The planes.
+const (
+	HTTP1   Plane = "http1"
+	NetHTTP Plane = "nethttp"
+)
+
+// Planes is every plane.
+var Planes = []Plane{NetHTTP, HTTP1}
+
 // enabled is what E2E_MODES asks for, comma separated; in process if nothing.
-var enabled = sync.OnceValue(func() map[Mode]bool {
-	asked := os.Getenv("E2E_MODES")
-	if asked == "" {
-		asked = string(InProcess)
+var enabled = sync.OnceValue(func() map[Mode]bool { return asked("E2E_MODES", InProcess) })
+
+// planes is what E2E_PLANES asks for; all if nothing.
+var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes...) })
+
+func asked[T ~string](variable string, unless ...T) map[T]bool {
+	all := make(map[T]bool)
+	for name := range strings.SplitSeq(os.Getenv(variable), ",") {
+		if name != "" {
+			all[T(name)] = true
+		}
 	}
-	modes := make(map[Mode]bool)
-	for name := range strings.SplitSeq(asked, ",") {
-		modes[Mode(name)] = true
+	if len(all) == 0 {
+		for _, name := range unless {
+			all[name] = true
+		}
 	}
-	return modes
-})
+	return all
+}
 
 // skipped counts subtests of modes that are not enabled.
 var skipped struct {
@@ -48,8 +70,8 @@ var skipped struct {
 	counts map[Mode]int
 }
 
-// Run repeats a behaviour in each of the modes. A mode that is not enabled is
-// skipped; Summary tells of it.
+// Run repeats a behaviour in each of the modes, and there in each plane. A mode
+// that is not enabled is skipped; Summary tells of it.
 func Run(t *testing.T, modes []Mode, behaviour func(t *testing.T, mode Mode)) {
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
@@ -62,12 +84,28 @@ func Run(t *testing.T, modes []Mode, behaviour func(t *testing.T, mode Mode)) {
 				skipped.counts[mode]++
 				t.Skipf("mode %s is not in E2E_MODES", mode)
 			}
-			if mode == InProcess {
-				checkGoroutines(t)
+			for _, plane := range Planes {
+				if planes()[plane] {
+					t.Run(string(plane), func(t *testing.T) {
+						if mode == InProcess {
+							checkGoroutines(t)
+						}
+						behaviour(t, mode)
+					})
+				}
 			}
-			behaviour(t, mode)
 		})
 	}
+}
+
+// PlaneOf is the plane that the test's name holds, or "".
+func PlaneOf(t testing.TB) Plane {
+	for part := range strings.SplitSeq(t.Name(), "/") {
+		if slices.Contains(Planes, Plane(part)) {
+			return Plane(part)
+		}
+	}
+	return ""
 }
 
 // Summary says what was left out, or "".

@@ -99,6 +99,9 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 		"LOG_FORMAT":            "text",
 		"ACCESS_LOG_FLUSH":      "5ms",
 	}}
+	if plane := PlaneOf(t); plane != "" {
+		o.env["PROXY_PLANE"] = string(plane)
+	}
 	for _, opt := range opts {
 		opt(&o)
 	}

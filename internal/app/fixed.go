@@ -7,6 +7,7 @@ import "go-proxy/internal/config"
 var fixed = map[string]func(c, started *config.Config){
 	"config":               func(c, started *config.Config) { c.File = started.File },
 	"watch":                func(c, started *config.Config) { c.Watch = started.Watch },
+	"plane":                func(c, started *config.Config) { c.Plane = started.Plane },
 	"timeouts.client_head": func(c, started *config.Config) { c.Timeouts.ClientHead = started.Timeouts.ClientHead },
 	"timeouts.client_idle": func(c, started *config.Config) { c.Timeouts.ClientIdle = started.Timeouts.ClientIdle },
 	"limits.header_bytes":  func(c, started *config.Config) { c.Limits.HeaderBytes = started.Limits.HeaderBytes },

@@ -154,12 +154,12 @@ func TestWithoutAFileAReloadFindsTheSame(t *testing.T) {
 // What is settled once, by a flag or by how the proxy is built, is named; all
 // else is in force at once. Every row of the table is one or the other.
 func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
-	restart := []string{"timeouts.client_head", "timeouts.client_idle", "limits.header_bytes", "log.format", "log.access_buffer", "log.access_flush"}
+	restart := []string{"plane", "timeouts.client_head", "timeouts.client_idle", "limits.header_bytes", "log.format", "log.access_buffer", "log.access_flush"}
 	outside := []string{"config", "watch"} // the file cannot say these
 	a, b := newSample(t, "a"), newSample(t, "b")
 	other := map[string]string{
 		"listen": "127.0.0.1:00", "backends": b.URL, "policy": "random", "hash_key": "path", "hash_bound": "150%", "slow_start": "30s",
-		"resolve": "all", "resolve_interval": "31s", "trusted_proxies": "10.0.0.0/8", "shutdown_timeout": "31s",
+		"resolve": "all", "resolve_interval": "31s", "trusted_proxies": "10.0.0.0/8", "plane": "nethttp", "half_close": "on", "shutdown_timeout": "31s",
 		"health.path": "/ready", "health.interval": "11s", "health.timeout": "1s", "health.jitter": "9%", "health.expect_status": "204",
 		"health.rise": "2", "health.fall": "2", "health.passive_fall": "2",
 		"timeouts.dial": "3s", "timeouts.tls_handshake": "6s", "timeouts.response_head": "61s", "timeouts.backend_body": "6m", "timeouts.backend_idle": "91s",
@@ -181,7 +181,8 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 			continue
 		}
 		t.Run(s.Key, func(t *testing.T) {
-			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL, "LB_POLICY": "consistent_hash"}
+			// The plane and the policy with which all of them can be on.
+			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL, "LB_POLICY": "consistent_hash", "PROXY_PLANE": "http1"}
 			r := runEnv(t, env)
 			env[s.Env] = other[s.Key] // nobody reads it before being asked
 			r.asked <- syscall.SIGHUP

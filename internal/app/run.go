@@ -14,6 +14,7 @@ import (
 	"go-proxy/internal/config"
 	"go-proxy/internal/exchange"
 	"go-proxy/internal/health"
+	"go-proxy/internal/http1"
 	"go-proxy/internal/pool"
 	"go-proxy/internal/proxy"
 	"go-proxy/internal/resolve"
@@ -68,9 +69,14 @@ func build(c *config.Config, in Inputs, resolver *resolve.Resolver, access io.Wr
 	}, log)
 	p.access = accesslog.New(access, c.Log, log)
 	p.accessOn.Store(c.Log.Access)
-	forward := proxy.New(p.pool, c, resolver.Dial, p.observe, log)
-	p.links, p.plane = forward, server.NewHTTP(forward, c.Timeouts, c.Limits, log)
-	p.drains.links, p.drains.log = forward, log
+	if c.Plane == "http1" {
+		forward := http1.New(p.pool, c, resolver.Dial, p.observe, log)
+		p.links, p.plane = forward, forward
+	} else {
+		forward := proxy.New(p.pool, c, resolver.Dial, p.observe, log)
+		p.links, p.plane = forward, server.NewHTTP(forward, c.Timeouts, c.Limits, log)
+	}
+	p.drains.links, p.drains.log = p.links, log
 	return p
 }
 

@@ -11,10 +11,12 @@ type Config struct {
 	File           string // where the rest came from, in part; "": none
 	Watch          bool   // the file, for changes
 	Listen         string
+	Plane          string // "http1" or "nethttp"
 	Backends       []Backend
 	Resolve        Resolve
 	Balancing      Balancing
 	Health         Health
+	HalfClose      bool // a client that has sent a FIN may wait for its answer
 	Timeouts       Timeouts
 	Limits         Limits
 	TrustedProxies []netip.Prefix

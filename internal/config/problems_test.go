@@ -25,6 +25,7 @@ func TestProblemsAreToldInFull(t *testing.T) {
 		"no-flag-behind-a-flag":        {args: []string{"-listen", ":1", "-=", "-nope", "-=", "-log-format=json", "---"}},
 		"behind-double-dash":           {args: []string{"-log-format=json", "--", "-listen"}},
 		"health-timeout-too-long":      {env: environment{"HEALTH_CHECK_INTERVAL": "1s"}, args: []string{"-health-timeout", "1.5s"}},
+		"half-close-with-nethttp":      {env: environment{"HALF_CLOSE": "on", "PROXY_PLANE": "nethttp"}},
 		"environment-and-flag-bad":     {env: environment{"LOG_LEVEL": "loud"}, args: []string{"-log-level=silent"}},
 		"flag-good-environment-bad":    {env: environment{"LOG_LEVEL": "loud"}, args: []string{"-log-level=warn"}},
 		"control-bytes-in-the-value":   {env: environment{"PROXY_LISTEN_ADDR": "a\nlisten: all is well\x1b[2J"}},

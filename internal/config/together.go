@@ -35,6 +35,9 @@ func (c *Config) checkTogether(origins map[string]Origin, known Problems) Proble
 	if t.sure("policy", "backends", "slow_start", "hash_key", "hash_bound") {
 		t.unusedByPolicy()
 	}
+	if t.sure("half_close", "plane") {
+		t.halfClose()
+	}
 	return t.found
 }
 
@@ -58,6 +61,14 @@ func (t *together) healthTimeout() {
 	if h.Timeout > h.Interval {
 		t.blame("health.timeout", t.origins["health.timeout"], "a duration above 0, up to the interval",
 			"longer than health.interval, which is %v (%s)", h.Interval, t.origins["health.interval"].Source)
+	}
+}
+
+// halfClose is one thing that net/http cannot be told.
+func (t *together) halfClose() {
+	if t.HalfClose && t.Plane == "nethttp" {
+		t.blame("half_close", t.origins["half_close"], "off with that",
+			"not possible with plane nethttp (%s)", t.origins["plane"].Source)
 	}
 }
 

@@ -1,0 +1,80 @@
+package http1
+
+import (
+	"fmt"
+	"net"
+	"runtime/debug"
+
+	"go-proxy/internal/hop"
+	"go-proxy/internal/netconn"
+)
+
+// client is a client's connection. Its goroutine is the story of its requests.
+type client struct {
+	*conn
+	plane   *Plane
+	addr    string
+	who     peer
+	private *conn     // a backend's, on which this client has logged in
+	current *exchange // nil between requests
+}
+
+func newClient(p *Plane, accepted net.Conn) *client {
+	outer, ok := accepted.(*netconn.Conn)
+	if !ok {
+		outer = netconn.New(accepted, p.settings.Load().timeouts.WriteStall, nil)
+	}
+	c := &client{conn: newConn(outer.Conn, p.sweeper, small, nil), plane: p, addr: outer.RemoteAddr().String()}
+	c.outer = outer
+	host, _, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		host = c.addr
+	}
+	c.who = peer{addr: host, proto: "http"}
+	return c
+}
+
+// serve answers requests, one after the other, until one of them is the last.
+func (c *client) serve() {
+	defer c.plane.running.Done()
+	defer c.end()
+	for first := theFirstRequest; c.awaitRequest(first); first = aRequest {
+		c.current = c.plane.open(c)
+		keep := c.current.run()
+		c.current.close()
+		c.current = nil
+		if !keep {
+			return
+		}
+	}
+}
+
+// awaitRequest waits for the first byte of a request. Meanwhile the connection
+// holds no buffer.
+func (c *client) awaitRequest(f waitFor) bool {
+	if len(c.in.data()) > 0 {
+		return !c.plane.draining.Load()
+	}
+	c.giveBack()
+	c.reading.begin(f, c.sweeper.now.Load())
+	if c.plane.draining.Load() { // which may not have seen this wait
+		return false
+	}
+	err := c.fill()
+	return c.endRead() == hop.None && err == nil
+}
+
+// end closes the connection, also after a panic: one exchange must not take the
+// others with it.
+func (c *client) end() {
+	if fault := recover(); fault != nil {
+		c.plane.log.Error("panic in an exchange", "error", fmt.Sprint(fault), "stack", string(debug.Stack()))
+		if c.current != nil {
+			c.current.abandon()
+		}
+	}
+	if c.private != nil {
+		c.private.shut()
+	}
+	c.shut()
+}

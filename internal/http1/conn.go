@@ -1,0 +1,255 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go-proxy/internal/hop"
+	"go-proxy/internal/netconn"
+)
+
+// conn is a connection to a client or to a backend. One goroutine at a time
+// reads it and one writes it.
+type conn struct {
+	net.Conn
+	outer   *netconn.Conn   // a client's, which is closed through it
+	socket  syscall.RawConn // nil: reading and writing is up to Conn
+	sweeper *sweeper
+	class   *class // of in
+	in      *buffer
+
+	reading, writing wait
+	stopped          atomic.Uint32        // a hop.Cause, for good
+	peer             atomic.Pointer[conn] // a client's: the backend that works for it
+
+	upstream *upstream // a backend's
+	idle     uint64    // since when, in ticks
+	age      int64     // of the backend's address
+	reused   bool      // it has carried requests before
+	private  bool      // a client has logged in on it
+	full     bool      // the last read filled the buffer
+	took     bool      // something of the last writes was taken
+	peeked   bool      // nothing
+	taking   waitFor   // of the write under way
+
+	// For the raw operations, which tell nothing by themselves.
+	readSome, writeSome func(fd uintptr) (done bool)
+	peek                func(fd uintptr)
+	readErr, writeErr   error
+	rest                []byte // to be written
+}
+
+// newConn makes a connection to a client, or one of the upstream's.
+func newConn(inner net.Conn, s *sweeper, class *class, u *upstream) *conn {
+	c := &conn{Conn: inner, sweeper: s, class: class, upstream: u}
+	if socket, ok := inner.(syscall.Conn); ok && rawIO {
+		c.socket, _ = socket.SyscallConn() // fails only on a closed connection
+		c.readSome, c.writeSome = c.rawRead, c.rawWrite
+	}
+	s.add(c)
+	return c
+}
+
+// fill waits for bytes and adds them to c.in. Views into that do not hold any
+// more.
+func (c *conn) fill() error {
+	if c.stopped.Load() != 0 {
+		return os.ErrDeadlineExceeded
+	}
+	if c.socket != nil {
+		if err := c.socket.Read(c.readSome); err != nil {
+			return err
+		}
+		return c.readErr
+	}
+	c.makeRoom()
+	n, err := c.Conn.Read(c.in.free())
+	c.in.w += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// rawRead is false if there is nothing to read yet. The buffer is given back
+// meanwhile if there is nothing in it.
+func (c *conn) rawRead(fd uintptr) bool {
+	c.makeRoom()
+	n, err := readFD(fd, c.in.free())
+	switch {
+	case err == syscall.EAGAIN:
+		c.giveBack()
+		return false
+	case n > 0:
+		c.full = n == len(c.in.free())
+		c.in.w += n
+		err = nil
+	case err == nil:
+		err = io.EOF
+	}
+	c.readErr = err
+	return true
+}
+
+func (c *conn) makeRoom() {
+	if c.in == nil {
+		c.in = c.class.lend()
+		return
+	}
+	c.in = c.in.roomy()
+}
+
+// giveBack returns the buffer if there is nothing in it.
+func (c *conn) giveBack() {
+	if c.in != nil && len(c.in.data()) == 0 {
+		c.in.release()
+		c.in = nil
+	}
+}
+
+// enlarge takes a larger buffer in place of an empty one, if there is one left.
+func (c *conn) enlarge() {
+	if c.in == nil || len(c.in.data()) > 0 || c.in.class == large {
+		return
+	}
+	if b := large.lend(); b != nil {
+		c.in.release()
+		c.in = b
+	}
+}
+
+func isEnd(err error) bool { return err == io.EOF }
+
+// read waits for bytes. The cause is why the wait was ended by us; err, with
+// None, is the peer's doing.
+func (c *conn) read(f waitFor) (hop.Cause, error) {
+	c.reading.begin(f, c.sweeper.now.Load())
+	err := c.fill()
+	return c.endRead(), err
+}
+
+// endRead ends a wait that was begun for longer than one read.
+func (c *conn) endRead() hop.Cause {
+	if cause := c.reading.end(); cause != hop.None {
+		return cause
+	}
+	return hop.Cause(c.stopped.Load())
+}
+
+// write writes all of p. What of it is taken counts as progress.
+func (c *conn) write(f waitFor, p []byte) (hop.Cause, error) {
+	c.writing.begin(f, c.sweeper.now.Load())
+	c.rest, c.taking = p, f
+	err := c.writeAll()
+	c.rest = nil
+	if cause := c.writing.end(); cause != hop.None && err != nil {
+		return cause, err
+	}
+	if err != nil {
+		return hop.Cause(c.stopped.Load()), err
+	}
+	return hop.None, nil
+}
+
+// writePiece is how much is written at a time where progress does not show
+// otherwise.
+const writePiece = 16 << 10
+
+func (c *conn) writeAll() error {
+	if c.socket != nil {
+		if err := c.socket.Write(c.writeSome); err != nil {
+			return err
+		}
+		return c.writeErr
+	}
+	for len(c.rest) > 0 {
+		n, err := c.Conn.Write(c.rest[:min(len(c.rest), writePiece)])
+		if c.wrote(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *conn) rawWrite(fd uintptr) bool {
+	for len(c.rest) > 0 {
+		n, err := writeFD(fd, c.rest)
+		if err != nil {
+			c.writeErr = err
+			return err != syscall.EAGAIN
+		}
+		c.wrote(n)
+	}
+	c.writeErr = nil
+	return true
+}
+
+func (c *conn) wrote(n int) {
+	c.rest = c.rest[n:]
+	if n > 0 {
+		c.took = true
+		c.writing.renew(c.taking, c.taking, c.sweeper.now.Load())
+	}
+}
+
+// stop ends all that waits for the connection, now and later.
+func (c *conn) stop(cause hop.Cause) {
+	c.stopped.CompareAndSwap(0, uint32(cause))
+	c.Conn.SetDeadline(longAgo) // fails only on a closed connection
+}
+
+// quiet reports whether nothing has come over a connection that nobody asked
+// anything: only then may it be used again (RFC 9112, 9.2 and 11.1).
+func (c *conn) quiet() bool {
+	if c.socket != nil {
+		if c.peek == nil {
+			c.peek = func(fd uintptr) { c.peeked = peekNothing(fd) }
+		}
+		return c.socket.Control(c.peek) == nil && c.peeked
+	}
+	var b [1]byte
+	c.Conn.SetReadDeadline(longAgo)
+	_, err := c.Conn.Read(b[:])
+	c.Conn.SetReadDeadline(time.Time{})
+	timeout, ok := err.(net.Error)
+	return ok && timeout.Timeout()
+}
+
+// looksQuiet is quiet for a connection that another goroutine may take
+// meanwhile.
+func (c *conn) looksQuiet() (quiet bool) {
+	if c.socket == nil {
+		return true
+	}
+	err := c.socket.Control(func(fd uintptr) { quiet = peekNothing(fd) })
+	return err == nil && quiet
+}
+
+// gone reports whether the client has ended the connection. half says that a
+// FIN alone is not the end.
+func (c *conn) gone(half bool) bool { return c.socket != nil && peerGone(c.socket, half) }
+
+// closeWrite sends a FIN.
+func (c *conn) closeWrite() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // fails only on a closed connection
+	}
+}
+
+// shut closes the connection.
+func (c *conn) shut() {
+	c.sweeper.remove(c)
+	if c.in != nil {
+		c.in.release()
+		c.in = nil
+	}
+	if c.outer != nil {
+		c.outer.Close()
+		return
+	}
+	c.Conn.Close()
+}

@@ -1,0 +1,268 @@
+package http1
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	records "go-proxy/internal/exchange"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/pool"
+)
+
+// exchange is one request under way. It is lent to a connection from the first
+// byte of the request to the last of the response, with all that they need.
+type exchange struct {
+	plane    *Plane
+	settings *settings
+	client   *client
+	record   records.Record
+	request  requestHead
+	body     body   // of the request
+	offer    []byte // the protocols that the client would switch to
+
+	lease   pool.Lease
+	leased  bool
+	backend *conn
+	silent  bool // the backend has sent nothing since it was asked
+
+	sent       []byte // to the backend, from the start
+	replayable bool   // that is all that was sent
+	sentWhole  bool   // the whole request was
+	part       []byte // what is sent and not kept
+	upload     upload
+
+	response responseHead
+	content  body   // of the response
+	out      []byte // to the client
+	keep     bool   // the client's connection, for another request
+	answered bool   // a final head was sent
+	reset    bool   // the client's connection ends with a reset
+
+	mu        sync.Mutex // of what goes to the client before the final head
+	continued bool       // 100 Continue was sent
+	final     bool       // nothing before the final head any more
+}
+
+// upload is the goroutine that sends what of a request body has not come with
+// the head.
+type upload struct {
+	running  bool        // it was started and not yet awaited
+	read     atomic.Bool // all has come from the client
+	finished atomic.Bool
+	stopping atomic.Bool
+	ended    chan struct{}
+	proceed  chan bool // whether to send a body that waits to be asked for
+}
+
+func newExchange(p *Plane) any {
+	x := &exchange{plane: p}
+	x.upload.ended = make(chan struct{}, 1)
+	x.upload.proceed = make(chan bool, 1)
+	return x
+}
+
+// open begins an exchange.
+func (p *Plane) open(c *client) *exchange {
+	x := p.exchanges.Get().(*exchange)
+	x.client, x.settings = c, p.settings.Load()
+	x.record.Start = time.Now()
+	x.request.reset()
+	x.body.start(noBody, 0)
+	x.content.start(noBody, 0)
+	x.keep, x.answered, x.reset, x.leased = false, false, false, false
+	x.final, x.continued = false, false
+	return x
+}
+
+// mostKept is the memory that an exchange keeps for the next one.
+const mostKept = 64 << 10
+
+// close gives the memory back.
+func (x *exchange) close() {
+	x.client.outer.SetBusy(false)
+	x.client, x.backend, x.lease = nil, nil, pool.Lease{}
+	x.record.Reset()
+	if cap(x.sent)+cap(x.part)+cap(x.out) > mostKept {
+		x.sent, x.part, x.out = nil, nil, nil
+	}
+	x.plane.exchanges.Put(x)
+}
+
+// run is the story of an exchange. It reports whether the connection may carry
+// another.
+func (x *exchange) run() (keep bool) {
+	cause, quiet := x.readHead()
+	if quiet {
+		return false
+	}
+	x.client.outer.SetBusy(true)
+	records.SetRequest(&x.record, nil, x.request.method, x.request.target)
+	x.record.Client = append(x.record.Client[:0], x.client.addr...)
+	if cause == hop.None {
+		cause = x.refuse()
+	}
+	if cause == hop.None {
+		x.forward()
+	} else {
+		x.answer(cause)
+	}
+	x.finish()
+	return x.keep
+}
+
+// readHead reads and parses the request head. It is quiet about a client that
+// leaves, or is left, before it has sent one: there was no request.
+func (x *exchange) readHead() (cause hop.Cause, quiet bool) {
+	c := x.client
+	c.reading.begin(aRequestHead, c.sweeper.now.Load())
+	for resume := 0; ; {
+		if resume == 0 {
+			c.in.consume(emptyLines(c.in.data()))
+		}
+		head := c.in.data()
+		var end int
+		if end, resume = sectionEnd(head, resume); end > x.settings.head.bytes || end < 0 && len(head) > x.settings.head.bytes {
+			c.endRead()
+			return x.oversized(head), false
+		}
+		if end >= 0 {
+			if cause := c.endRead(); cause != hop.None {
+				return cause, cause != hop.ClientTimeout
+			}
+			c.in.consume(end)
+			return x.parse(head[:end]), false
+		}
+		if err := c.fill(); err != nil {
+			cause := c.endRead()
+			return cause, cause != hop.ClientTimeout
+		}
+	}
+}
+
+func (x *exchange) parse(head []byte) hop.Cause {
+	f := x.request.parse(head, x.settings.head.lines)
+	if f == "" {
+		return hop.None
+	}
+	x.plane.log.Debug("request refused", "client", x.client.addr, "reason", f)
+	if f == tooManyLines {
+		return hop.HeaderTooLarge
+	}
+	return hop.BadRequest
+}
+
+// oversized finds what of a head is too large: the target, or the rest.
+func (x *exchange) oversized(head []byte) hop.Cause {
+	line, _ := cutLine(head)
+	if len(line) == len(head) { // not even this has come whole
+		line = append(line[:len(line):len(line)], " HTTP/1.1"...)
+	}
+	if f := x.request.parseLine(line); f == "" && int64(len(x.request.target)) > x.settings.limits.TargetBytes {
+		return hop.TargetTooLong
+	}
+	return hop.HeaderTooLarge
+}
+
+// refuse says why a request must not be forwarded, or None.
+func (x *exchange) refuse() hop.Cause {
+	h, most := &x.request, x.settings.limits.BodyBytes
+	if cause := hop.RefuseTarget(h.method, h.target, x.settings.limits.TargetBytes); cause != hop.None {
+		return cause
+	}
+	switch {
+	case most > 0 && h.length > most:
+		return hop.BodyTooLarge
+	case h.unknownExpect:
+		return hop.ExpectationFailed
+	case h.framing() != noBody && h.offers(): // whether such a body is HTTP would depend on the backend
+		return hop.BadRequest
+	}
+	return hop.None
+}
+
+// answer sends the proxy's own answer for the cause, unless nobody is there to
+// take it.
+func (x *exchange) answer(cause hop.Cause) {
+	x.record.Cause = cause
+	x.keep = false
+	if cause == hop.ClientGone || x.plane.closing.Load() {
+		return
+	}
+	x.keep = cause.Party() != hop.Client && !x.mustClose()
+	x.out = x.appendAnswer(x.out[:0], cause)
+	x.record.Status = cause.Status()
+	_, err := x.client.write(theClientToTake, x.out)
+	x.keep = x.keep && err == nil
+}
+
+func (x *exchange) appendAnswer(dst []byte, cause hop.Cause) []byte {
+	status := cause.Status()
+	phrase := http.StatusText(status)
+	dst = append(append(dst, "HTTP/1."...), byte('0'+x.request.minor), ' ')
+	dst = append(append(strconv.AppendInt(dst, int64(status), 10), ' '), phrase...)
+	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: "...)
+	dst = append(append(dst, *x.plane.sweeper.date.Load()...), "\r\n"...)
+	if cause.TryLater() {
+		dst = append(append(dst, "Retry-After: "...), x.settings.retryAfter...)
+		dst = append(dst, "\r\n"...)
+	}
+	if cause == hop.MethodNotAllowed {
+		dst = append(dst, "Allow: "+hop.AllowedMethods+"\r\n"...)
+	}
+	if !x.keep {
+		dst = append(dst, "Connection: close\r\n"...)
+	}
+	var scratch [128]byte
+	text := hop.AppendAnswer(scratch[:0], cause, phrase)
+	dst = append(appendLength(dst, int64(len(text))), "\r\n"...)
+	if string(x.record.Method) == "HEAD" {
+		return dst
+	}
+	x.record.Sent = int64(len(text))
+	return append(dst, text...)
+}
+
+// mustClose reports whether the client's connection ends with this exchange.
+// HTTP/1.0 clients may have meant something else (RFC 9112, 6.1).
+func (x *exchange) mustClose() bool {
+	return x.request.closes || x.request.minor == 0 || x.plane.draining.Load() || !x.bodyRead()
+}
+
+// bodyRead reports whether all of the request has come.
+func (x *exchange) bodyRead() bool {
+	if x.upload.running {
+		return x.upload.read.Load()
+	}
+	return x.body.done
+}
+
+// finish makes the exchange's one record. What the client still sends of a
+// request that was answered is never taken for its next one.
+func (x *exchange) finish() {
+	r := &x.record
+	if r.Status == 0 {
+		r.Status = r.Cause.Status()
+	}
+	r.Received += x.body.passed
+	r.Duration = time.Since(r.Start)
+	x.plane.observe(r)
+	if !x.keep && !x.reset && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
+		x.client.outer.StopReading()
+	}
+}
+
+// abandon ends an exchange that has panicked.
+func (x *exchange) abandon() {
+	if x.leased {
+		x.lease.Abandoned()
+	}
+	if x.backend != nil {
+		x.backend.shut()
+	}
+	x.record.Cause = hop.Internal
+	x.finish()
+	x.client.outer.SetBusy(false)
+}

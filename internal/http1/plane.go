@@ -1,0 +1,147 @@
+package http1
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go-proxy/internal/config"
+	records "go-proxy/internal/exchange"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/pool"
+)
+
+// Dial connects to a backend.
+type Dial func(ctx context.Context, b *pool.Backend) (net.Conn, error)
+
+// Plane serves HTTP/1.x. It implements server.Plane.
+type Plane struct {
+	pool      *pool.ServerPool
+	dial      Dial
+	settings  atomic.Pointer[settings]
+	upstreams atomic.Pointer[map[*pool.Backend]*upstream] // the map never changes
+	observe   records.Observer
+	log       *slog.Logger
+	sweeper   *sweeper
+	exchanges sync.Pool
+
+	ctx       context.Context // of dialing
+	cancel    context.CancelFunc
+	running   sync.WaitGroup // Serve and the connections
+	sweeping  sync.WaitGroup
+	stopSweep chan struct{}
+	looked    uint64 // at idle connections; the sweeper's
+	draining  atomic.Bool
+	closing   atomic.Bool
+	closeOnce sync.Once
+
+	mu       sync.Mutex // of listener, and held to put others in place
+	listener net.Listener
+}
+
+// New makes a Plane that forwards to the backends of the pool and tells observe
+// of every exchange. It starts with Serve and ends with Close.
+func New(p *pool.ServerPool, c *config.Config, dial Dial, observe records.Observer, log *slog.Logger) *Plane {
+	plane := &Plane{pool: p, dial: dial, observe: observe, log: log, sweeper: newSweeper(c.Timeouts), stopSweep: make(chan struct{})}
+	plane.ctx, plane.cancel = context.WithCancel(context.Background())
+	plane.exchanges.New = func() any { return newExchange(plane) }
+	plane.Update(c)
+	return plane
+}
+
+// Serve implements server.Plane.
+func (p *Plane) Serve(l net.Listener) error {
+	p.running.Add(1)
+	defer p.running.Done()
+	p.mu.Lock()
+	p.listener = l
+	p.mu.Unlock()
+	if p.draining.Load() {
+		l.Close()
+		return nil
+	}
+	p.sweeping.Go(func() { p.sweeper.run(p.stopSweep, p.sweepIdle) })
+	for pause := time.Duration(0); ; {
+		inner, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = 0
+			p.running.Add(1)
+			go newClient(p, inner).serve()
+		case p.draining.Load():
+			return nil
+		case !isTemporary(err):
+			return err
+		default: // out of descriptors, most likely
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			p.log.Error("accept failed", "error", err, "again_in", pause)
+			time.Sleep(pause)
+		}
+	}
+}
+
+func isTemporary(err error) bool {
+	temporary, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err)
+	return ok && temporary.Temporary()
+}
+
+func (p *Plane) sweepIdle(now uint64) {
+	if now-p.looked >= uint64(idleLook/p.sweeper.tick) {
+		p.looked = now
+		for _, u := range *p.upstreams.Load() {
+			u.sweep(now)
+		}
+	}
+}
+
+// Drain implements server.Plane.
+func (p *Plane) Drain(ctx context.Context) {
+	p.stopAccepting()
+	p.sweeper.each(func(c *conn) {
+		f, since := c.reading.get()
+		if (f == theFirstRequest || f == aRequest || f == aRequestHead) && c.reading.expire(f, since, hop.Shutdown) {
+			c.Conn.SetReadDeadline(longAgo)
+		}
+	})
+	ended := make(chan struct{})
+	go func() {
+		p.running.Wait() // Close sees to it, if nothing else does
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+func (p *Plane) stopAccepting() {
+	p.draining.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		p.listener.Close()
+	}
+}
+
+// Close implements server.Plane.
+func (p *Plane) Close() {
+	p.closeOnce.Do(func() {
+		p.stopAccepting()
+		p.closing.Store(true)
+		p.cancel()
+		p.sweeper.each(func(c *conn) { c.stop(hop.Shutdown) })
+		p.running.Wait()
+		for _, u := range *p.upstreams.Load() {
+			u.dropIdle()
+		}
+		close(p.stopSweep)
+		p.sweeping.Wait()
+	})
+}

@@ -1,0 +1,219 @@
+package http1
+
+import (
+	"os"
+
+	"go-proxy/internal/hop"
+)
+
+// receive waits for the response head.
+func (x *exchange) receive() (hop.Cause, error) {
+	x.beginReceive()
+	cause, err := x.readFinal()
+	if ended := x.backend.endRead(); ended != hop.None && cause == hop.None {
+		return ended, os.ErrDeadlineExceeded
+	}
+	return cause, err
+}
+
+// readFinal reads the response head, and passes on what comes before it.
+func (x *exchange) readFinal() (hop.Cause, error) {
+	for interim := 0; ; interim++ {
+		if cause, err := x.readResponse(); cause != hop.None {
+			return cause, err
+		}
+		switch status := x.response.status; {
+		case status == 101 && !x.response.switchesTo(x.offer):
+			return hop.BadResponse, badSwitch
+		case status >= 200 || status == 101:
+			return hop.None, nil
+		case interim == x.settings.limits.Informational:
+			return hop.BadResponse, manyInterim
+		}
+		if cause, err := x.passInterim(); err != nil {
+			return orGone(cause), err
+		}
+	}
+}
+
+// beginReceive starts the backend's time, which runs from the end of the
+// request.
+func (x *exchange) beginReceive() {
+	b, now := x.backend, x.plane.sweeper.now.Load()
+	if !x.upload.running {
+		b.reading.begin(aResponseHead, now)
+		return
+	}
+	b.reading.begin(theUpload, now)
+	if x.upload.finished.Load() { // and maybe has not seen this wait
+		b.reading.renew(theUpload, aResponseHead, now)
+	}
+}
+
+func (x *exchange) readResponse() (hop.Cause, error) {
+	b, most := x.backend, x.settings.response.bytes
+	for resume := 0; ; {
+		head := b.in.data()
+		var end int
+		if end, resume = sectionEnd(head, resume); end > most || end < 0 && len(head) > most {
+			return hop.BadResponse, longHead
+		}
+		if end >= 0 {
+			b.in.consume(end)
+			if f := x.response.parse(head[:end], mostLines); f != "" {
+				return hop.BadResponse, f
+			}
+			return hop.None, nil
+		}
+		if err := b.fill(); err != nil {
+			if cause := b.endRead(); cause != hop.None {
+				return cause, err
+			}
+			return x.brokenHead(head), err
+		}
+		x.silent = false
+	}
+}
+
+// brokenHead is the cause of a head that has not come whole: what cannot become
+// one was never HTTP.
+func (x *exchange) brokenHead(head []byte) hop.Cause {
+	if line, rest := cutLine(head); rest != nil && x.response.parseLine(line) != "" {
+		return hop.BadResponse
+	}
+	return hop.ResetBeforeResponse
+}
+
+// passInterim passes on a 1xx response if the client can take it: an HTTP/1.0
+// client cannot (RFC 9110, 15.2), and 100 Continue means something only to one
+// who asked, and only once.
+func (x *exchange) passInterim() (hop.Cause, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.response.status == 100 {
+		if !x.request.expects || x.continued {
+			return hop.None, nil
+		}
+		defer x.askForBody()
+	}
+	if x.request.minor == 0 {
+		return hop.None, nil
+	}
+	x.out = x.response.appendInterim(x.out[:0])
+	return x.client.write(theClientToTake, x.out)
+}
+
+func (x *exchange) askForBody() {
+	x.continued = true
+	select {
+	case x.upload.proceed <- true:
+	default:
+	}
+}
+
+// deliver sends the response to the client, as it comes.
+func (x *exchange) deliver() (hop.Cause, error) {
+	if x.response.status == 101 {
+		return x.tunnel()
+	}
+	a := x.beginAnswer()
+	for {
+		content, f := x.content.take(x.backend.in, x.settings.response)
+		if cause, err := x.pass(content, a); err != nil {
+			return orGone(cause), err
+		}
+		if f != "" {
+			return hop.TruncatedByBackend, f
+		}
+		if x.content.done {
+			return hop.None, nil
+		}
+		if cause, err := x.more(); cause != hop.None {
+			return cause, err
+		}
+	}
+}
+
+// beginAnswer makes the head. The views into the response do not hold any more.
+func (x *exchange) beginAnswer() framing {
+	x.mu.Lock()
+	x.final = true
+	x.mu.Unlock()
+	a := x.response.answerTo(x.request.minor, x.record.Method)
+	a.date = *x.plane.sweeper.date.Load()
+	a.closes = a.closes || x.mustClose()
+	x.keep = !a.closes
+	x.answered = true
+	x.record.Status = x.response.status
+	x.content.start(x.response.framing(x.record.Method), x.response.length)
+	x.out = x.response.appendTo(x.out[:0], &a)
+	return a.framed
+}
+
+// fewBytes are copied rather than written by themselves.
+const fewBytes = 4 << 10
+
+// pass writes content, with what is due before it, in one write if that needs
+// no copy of much.
+func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err error) {
+	out := content
+	switch {
+	case framed == byChunks:
+		x.out = x.content.appendChunked(x.out, content)
+		out = x.out
+	case len(x.out) > 0 && len(content) <= fewBytes:
+		x.out = append(x.out, content...)
+		out = x.out
+	case len(x.out) > 0:
+		if out = x.behind(x.out, content); out == nil {
+			if cause, err = x.client.write(theClientToTake, x.out); err != nil {
+				return cause, err
+			}
+			out = content
+		}
+	}
+	x.out = x.out[:0]
+	if len(out) == 0 {
+		return hop.None, nil
+	}
+	if cause, err = x.client.write(theClientToTake, out); err == nil {
+		x.record.Sent += int64(len(content))
+	}
+	return cause, err
+}
+
+// behind is the head with the content behind it, in the buffer that holds the
+// content, or nil where that was moved, or there is no room.
+func (x *exchange) behind(head, content []byte) []byte {
+	if x.content.framing == byChunks {
+		return nil
+	}
+	return x.backend.in.behind(head, len(content))
+}
+
+// more waits for the next part of the response.
+func (x *exchange) more() (hop.Cause, error) {
+	b := x.backend
+	if x.content.left > int64(large.size) && b.full {
+		b.enlarge()
+	}
+	cause, err := b.read(aResponseBody)
+	switch {
+	case cause != hop.None:
+		return cause, err
+	case err == nil:
+		return hop.None, nil
+	case isEnd(err) && x.content.framing == untilClose:
+		x.content.done = true
+		return hop.None, nil
+	}
+	return hop.TruncatedByBackend, err
+}
+
+// orGone is the cause of a failure to write to the client.
+func orGone(cause hop.Cause) hop.Cause {
+	if cause == hop.None {
+		return hop.ClientGone
+	}
+	return cause
+}

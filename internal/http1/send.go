@@ -1,0 +1,164 @@
+package http1
+
+import (
+	"time"
+
+	"go-proxy/internal/hop"
+)
+
+// send sends what there is of the request, in one write, and leaves the rest of
+// it to a goroutine: the backend may answer before it has come. A write that
+// fails is no failure yet, for there may be such an answer.
+func (x *exchange) send() (hop.Cause, error) {
+	if !x.request.expects && !x.body.done {
+		if cause, err := x.frame(&x.sent); cause != hop.None {
+			return cause, err
+		}
+	}
+	b := x.backend
+	b.took, x.silent = false, true
+	cause, err := b.write(theBackendToTake, x.sent)
+	x.sentWhole = err == nil && x.body.done
+	if err == nil && !x.body.done {
+		x.startUpload()
+	}
+	return cause, err
+}
+
+// frame appends what has come of the body to dst.
+func (x *exchange) frame(dst *[]byte) (hop.Cause, error) {
+	content, f := x.body.take(x.client.in, x.settings.head)
+	if f != "" {
+		return hop.BadRequest, f
+	}
+	if most := x.settings.limits.BodyBytes; most > 0 && x.body.passed > most {
+		return hop.BodyTooLarge, nil
+	}
+	if x.body.framing == byChunks {
+		*dst = x.body.appendChunked(*dst, content)
+	} else {
+		*dst = append(*dst, content...)
+	}
+	return hop.None, nil
+}
+
+func (x *exchange) startUpload() {
+	u := &x.upload
+	u.running = true
+	u.read.Store(false)
+	u.finished.Store(false)
+	u.stopping.Store(false)
+	select {
+	case <-u.proceed: // of another exchange
+	default:
+	}
+	if x.continued { // for the attempt before
+		u.proceed <- true
+	}
+	x.client.class = medium
+	go x.sendBody()
+}
+
+// sendBody is the goroutine of an upload. Why the client failed to send ends
+// the wait for the backend, too; that the backend takes no more does not.
+func (x *exchange) sendBody() {
+	cause := x.pump()
+	if cause != hop.None && !x.upload.stopping.Load() {
+		x.backend.stop(cause)
+	}
+	x.upload.finished.Store(true)
+	x.backend.reading.renew(theUpload, aResponseHead, x.plane.sweeper.now.Load())
+	x.upload.ended <- struct{}{}
+}
+
+func (x *exchange) pump() hop.Cause {
+	if x.request.expects && !x.awaitContinue() {
+		return hop.None
+	}
+	c := x.client
+	for {
+		part, cause := x.nextPart()
+		if cause != hop.None {
+			return cause
+		}
+		if x.body.done {
+			x.upload.read.Store(true)
+		}
+		if cause, err := x.backend.write(theBackendToTake, part); err != nil || x.body.done {
+			x.sentWhole = err == nil
+			return cause
+		}
+		c.giveBack() // for a larger one
+		if cause, err := c.read(aRequestBody); cause != hop.None || x.upload.stopping.Load() {
+			return cause
+		} else if err != nil {
+			return hop.ClientGone
+		}
+	}
+}
+
+// nextPart is what has come of the body, framed. It is kept, so that it can be
+// sent again, where that may be necessary, and as long as it is not too much.
+func (x *exchange) nextPart() ([]byte, hop.Cause) {
+	came := int64(len(x.client.in.data()))
+	if x.replayable && x.backend.reused && hop.Idempotent(x.record.Method) && x.body.passed+came <= x.settings.limits.ReplayBytes {
+		start := len(x.sent)
+		cause, _ := x.frame(&x.sent)
+		return x.sent[start:], cause
+	}
+	x.replayable = x.replayable && came == 0
+	if x.body.framing == byLength { // as it is
+		content, _ := x.body.take(x.client.in, x.settings.head)
+		return content, hop.None
+	}
+	x.part = x.part[:0]
+	cause, _ := x.frame(&x.part)
+	return x.part, cause
+}
+
+// awaitContinue waits until the body is asked for. Not every backend asks, so
+// that in the end the proxy does (RFC 9110, 10.1.1).
+func (x *exchange) awaitContinue() bool {
+	timer := time.NewTimer(x.settings.timeouts.ExpectContinue)
+	defer timer.Stop()
+	select {
+	case proceed := <-x.upload.proceed:
+		return proceed
+	case <-timer.C:
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.final || x.continued || x.request.minor == 0 {
+		return true
+	}
+	x.continued = true
+	_, err := x.client.write(theClientToTake, []byte("HTTP/1.1 100 Continue\r\n\r\n"))
+	return err == nil
+}
+
+// stopUpload ends the goroutine of an upload and waits for it.
+func (x *exchange) stopUpload() {
+	u := &x.upload
+	if !u.running {
+		return
+	}
+	u.stopping.Store(true)
+	select {
+	case u.proceed <- false:
+	default:
+	}
+	interrupt, more := !u.finished.Load(), !u.read.Load()
+	if interrupt {
+		x.backend.Conn.SetWriteDeadline(longAgo)
+	}
+	if interrupt && more {
+		x.client.Conn.SetReadDeadline(longAgo)
+	}
+	<-u.ended
+	if interrupt { // it may just have ended by itself; stop is seen without deadlines
+		x.backend.Conn.SetWriteDeadline(time.Time{})
+		x.client.Conn.SetReadDeadline(time.Time{})
+	}
+	u.running = false
+	x.client.class = small
+}

@@ -1,0 +1,20 @@
+package http1
+
+import "syscall"
+
+// States of a TCP connection (Linux, net/tcp_states.h).
+const (
+	tcpClose     = 7 // after a reset
+	tcpCloseWait = 8 // after the peer's FIN
+)
+
+// peerGone asks for the state of the connection, since what has come before a
+// FIN may not have been read.
+func peerGone(socket syscall.RawConn, half bool) bool {
+	state := 0
+	err := socket.Control(func(fd uintptr) {
+		info, _ := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
+		state = info & 0xff // tcpi_state, the first byte of a little-endian struct
+	})
+	return err == nil && (state == tcpClose || state == tcpCloseWait && !half)
+}

@@ -1,0 +1,168 @@
+package http1
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
+)
+
+// sweeper ends waits that have taken too long. It looks at every connection at
+// every tick, which is far cheaper than a deadline for every wait (8 to 12 % of
+// a small exchange). A wait ends at its limit, or up to two ticks later.
+type sweeper struct {
+	tick   time.Duration
+	start  time.Time
+	now    atomic.Uint64          // ticks since start
+	date   atomic.Pointer[[]byte] // for answers of backends without a clock
+	limits atomic.Pointer[limits]
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+}
+
+type limits struct {
+	waits [numWaits]limit
+	half  bool // a client that has sent a FIN may wait for its answer
+}
+
+type limit struct {
+	ticks uint64 // 0: none
+	cause hop.Cause
+}
+
+// Bounds of a tick. A client that leaves is noticed within two.
+const (
+	longestTick  = 250 * time.Millisecond
+	shortestTick = 5 * time.Millisecond
+)
+
+// newSweeper ticks as fast as the shortest of the waits needs.
+func newSweeper(t config.Timeouts) *sweeper {
+	s := &sweeper{tick: longestTick, start: time.Now(), conns: make(map[*conn]struct{})}
+	for _, w := range waitsOf(t) {
+		if w.limit > 0 {
+			s.tick = min(s.tick, w.limit/4)
+		}
+	}
+	s.tick = max(s.tick, shortestTick)
+	s.setDate()
+	return s
+}
+
+type waitLimit struct {
+	limit time.Duration // 0: none
+	cause hop.Cause
+}
+
+func waitsOf(t config.Timeouts) [numWaits]waitLimit {
+	return [numWaits]waitLimit{
+		theFirstRequest:  {t.ClientHead, hop.ClientGone}, // it has asked for nothing
+		aRequest:         {t.ClientIdle, hop.ClientGone},
+		aRequestHead:     {t.ClientHead, hop.ClientTimeout},
+		aRequestBody:     {t.ClientBody, hop.ClientTimeout},
+		theClientToTake:  {t.WriteStall, hop.ClientWriteTimeout},
+		aResponseHead:    {t.ResponseHead, hop.ResponseTimeout},
+		aResponseBody:    {t.BackendBody, hop.BackendBodyTimeout},
+		theBackendToTake: {t.WriteStall, hop.ResponseTimeout},
+		theTunnel:        {t.TunnelIdle, hop.TunnelIdle},
+	}
+}
+
+// allow puts the limits in force, also for waits that are under way.
+func (s *sweeper) allow(new *settings) {
+	limits := &limits{half: new.halfClose}
+	for f, w := range waitsOf(new.timeouts) {
+		limits.waits[f] = limit{s.ticks(w.limit), w.cause}
+	}
+	s.limits.Store(limits)
+}
+
+// ticks is a time in ticks, rounded up.
+func (s *sweeper) ticks(d time.Duration) uint64 { return uint64((d + s.tick - 1) / s.tick) }
+
+// run sweeps until stop is closed. each is called at every tick, too.
+func (s *sweeper) run(stop <-chan struct{}, each func(now uint64)) {
+	ticker := time.NewTicker(s.tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		now := uint64(time.Since(s.start) / s.tick)
+		s.now.Store(now)
+		s.setDate()
+		s.sweep(now)
+		each(now)
+	}
+}
+
+func (s *sweeper) setDate() {
+	date := time.Now().UTC().AppendFormat(nil, http.TimeFormat)
+	if last := s.date.Load(); last == nil || string(*last) != string(date) {
+		s.date.Store(&date)
+	}
+}
+
+func (s *sweeper) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = struct{}{}
+}
+
+func (s *sweeper) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// each calls f for every connection. f must not block.
+func (s *sweeper) each(f func(*conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		f(c)
+	}
+}
+
+func (s *sweeper) sweep(now uint64) {
+	limits := s.limits.Load()
+	s.each(func(c *conn) {
+		if limits.overdue(&c.reading, now) {
+			c.Conn.SetReadDeadline(longAgo) // fails only on a closed connection
+		}
+		if limits.overdue(&c.writing, now) {
+			c.Conn.SetWriteDeadline(longAgo)
+		}
+		if backend := c.peer.Load(); backend != nil && limits.left(c, backend, now) {
+			backend.Conn.SetReadDeadline(longAgo)
+		}
+	})
+}
+
+// overdue ends a wait that has taken too long.
+func (l *limits) overdue(w *wait, now uint64) bool {
+	f, since := w.get()
+	if f >= numWaits || l.waits[f].ticks == 0 || now < since+l.waits[f].ticks+1 {
+		return false
+	}
+	return w.expire(f, since, l.waits[f].cause)
+}
+
+// left ends the wait for a backend whose client is gone: nobody reads what the
+// client sends meanwhile, so that its FIN would not be seen.
+func (l *limits) left(client, backend *conn, now uint64) bool {
+	f, since := backend.reading.get()
+	if f != aResponseHead && f != aResponseBody || now <= since || !client.gone(l.half) {
+		return false
+	}
+	return backend.reading.expire(f, since, hop.ClientGone)
+}
+
+// longAgo is a deadline that is over.
+var longAgo = time.Unix(1, 0)

@@ -1,0 +1,61 @@
+package http1
+
+import (
+	"go-proxy/internal/hop"
+)
+
+// tunnel carries bytes both ways after a switch of protocols, until both sides
+// have ended. What came behind the heads goes first.
+func (x *exchange) tunnel() (hop.Cause, error) {
+	c, b := x.client.conn, x.backend
+	x.answered, x.keep = true, false
+	x.record.Status = x.response.status
+	x.out = x.response.appendSwitch(x.out[:0])
+	if cause, err := c.write(theClientToTake, x.out); err != nil {
+		return orGone(cause), err
+	}
+	c.class = medium
+	uploaded := make(chan carried, 1)
+	go func() { uploaded <- carry(c, b, theBackendToTake) }()
+	down := carry(b, c, theClientToTake)
+	up := <-uploaded
+	x.record.Received, x.record.Sent = up.bytes, down.bytes
+	if down.cause != hop.None {
+		return down.cause, nil
+	}
+	return up.cause, nil
+}
+
+// carried is what became of one direction.
+type carried struct {
+	bytes int64
+	cause hop.Cause
+}
+
+// carry carries bytes until from has ended, and passes that on. What breaks one
+// direction ends the other, too.
+func carry(from, to *conn, taking waitFor) (all carried) {
+	for {
+		if data := from.in.data(); len(data) > 0 {
+			if cause, err := to.write(taking, data); err != nil {
+				all.cause = cause
+				break
+			}
+			all.bytes += int64(len(data))
+			from.in.consume(len(data))
+		}
+		cause, err := from.read(theTunnel)
+		to.reading.renew(theTunnel, theTunnel, to.sweeper.now.Load())
+		if cause == hop.None && isEnd(err) {
+			to.closeWrite()
+			return all
+		}
+		if cause != hop.None || err != nil {
+			all.cause = cause
+			break
+		}
+	}
+	from.stop(all.cause)
+	to.stop(all.cause)
+	return all
+}

@@ -1,0 +1,162 @@
+package http1
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go-proxy/internal/hop"
+	"go-proxy/internal/pool"
+)
+
+// upstream is the connections to one backend. Those that are not in use are in
+// a stack: the one used last is the least likely to be closed, and what is not
+// needed grows old at the other end.
+type upstream struct {
+	backend *pool.Backend
+	prefix  string // of every target
+	tls     *tls.Config
+	plane   *Plane
+	age     atomic.Int64 // how often its address has changed
+	cut     atomic.Bool  // it was removed, and its time is over
+
+	mu   sync.Mutex // held for a push or a pop, never for a system call
+	idle []*conn
+}
+
+func newUpstream(b *pool.Backend, p *Plane) *upstream {
+	u := &upstream{backend: b, prefix: b.URL.EscapedPath(), plane: p}
+	if b.URL.Scheme == "https" {
+		u.tls = &tls.Config{ServerName: b.URL.Hostname()}
+	}
+	return u
+}
+
+func (u *upstream) settings() *settings { return u.plane.settings.Load() }
+
+// get returns an unused connection over which nothing has come since, or
+// connects.
+func (u *upstream) get(ctx context.Context) (*conn, error) {
+	for c := u.pop(); c != nil; c = u.pop() {
+		if c.quiet() {
+			c.reused = true
+			return c, nil
+		}
+		c.shut()
+	}
+	return u.dial(ctx)
+}
+
+func (u *upstream) pop() *conn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	n := len(u.idle)
+	if n == 0 {
+		return nil
+	}
+	c := u.idle[n-1]
+	u.idle[n-1], u.idle = nil, u.idle[:n-1]
+	return c
+}
+
+// put keeps a connection over which both messages have ended.
+func (u *upstream) put(c *conn) {
+	c.giveBack()
+	c.idle = c.sweeper.now.Load()
+	if c.age != u.age.Load() || u.cut.Load() || !u.push(c, u.settings().limits.IdleConns) {
+		c.shut()
+	}
+}
+
+func (u *upstream) push(c *conn, most int) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.idle) >= most {
+		return false
+	}
+	u.idle = append(u.idle, c)
+	return true
+}
+
+// dial fails with a *hop.Failure.
+func (u *upstream) dial(ctx context.Context) (*conn, error) {
+	age, t := u.age.Load(), u.settings().timeouts
+	dialing, cancel := context.WithTimeout(ctx, t.Dial)
+	defer cancel()
+	inner, err := u.plane.dial(dialing, u.backend)
+	if err != nil {
+		return nil, &hop.Failure{Cause: hop.DialCause(err), Err: err}
+	}
+	if u.tls != nil {
+		if inner, err = u.handshake(ctx, inner, t.TLSHandshake); err != nil {
+			return nil, &hop.Failure{Cause: hop.TLSFailed, Err: err}
+		}
+	}
+	c := newConn(inner, u.plane.sweeper, medium, u)
+	c.age = age
+	return c, nil
+}
+
+func (u *upstream) handshake(ctx context.Context, inner net.Conn, limit time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn := tls.Client(inner, u.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		inner.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// sweep closes unused connections that are too old, and those that a backend
+// has closed or sent something over.
+func (u *upstream) sweep(now uint64) {
+	limit := u.plane.sweeper.ticks(u.settings().timeouts.BackendIdle)
+	for i := 0; ; {
+		c := u.at(i)
+		switch {
+		case c == nil:
+			return
+		case now <= c.idle+limit && c.looksQuiet():
+			i++
+		case u.remove(c): // else it has just been taken, and the taker finds out
+			c.shut()
+		}
+	}
+}
+
+// at is the i-th unused connection, from the oldest. It may be taken at any
+// time.
+func (u *upstream) at(i int) *conn {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if i >= len(u.idle) {
+		return nil
+	}
+	return u.idle[i]
+}
+
+func (u *upstream) remove(c *conn) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.idle {
+		if u.idle[i] == c {
+			u.idle = append(u.idle[:i], u.idle[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// dropIdle closes the unused connections.
+func (u *upstream) dropIdle() {
+	for c := u.pop(); c != nil; c = u.pop() {
+		c.shut()
+	}
+}
+
+// idleLook is how often unused connections are looked at.
+const idleLook = time.Second
