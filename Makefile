@@ -36,6 +36,10 @@ fuzz: ## Fuzz every target for FUZZTIME each (60s)
 e2e: ## Show the README's promises from outside, in process, with real binaries and in containers (Docker)
 	@E2E_MODES=inprocess,binaries,containers scripts/test -count=1 -timeout=10m ./e2e
 
+.PHONY: e2e-http1
+e2e-http1: export E2E_PLANES = http1
+e2e-http1: e2e ## Show the same in the plane http1
+
 .PHONY: soak
 soak: export SOAK ?= 5m
 soak: ## Random faults over containers for SOAK (5m); SOAK_SEED replays a run

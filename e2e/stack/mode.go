@@ -44,22 +44,27 @@ const (
 var Planes = []Plane{NetHTTP, HTTP1}
 
 // enabled is what E2E_MODES asks for, comma separated; in process if nothing.
-var enabled = sync.OnceValue(func() map[Mode]bool { return asked("E2E_MODES", InProcess) })
+var enabled = sync.OnceValue(func() map[Mode]bool { return asked("E2E_MODES", Every, InProcess) })
 
-// planes is what E2E_PLANES asks for; all if nothing.
-var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes...) })
+// planes is what E2E_PLANES asks for, comma separated; the default plane if
+// nothing.
+var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes, NetHTTP) })
 
-func asked[T ~string](variable string, unless ...T) map[T]bool {
+// asked panics on a name that is none: with it, nothing would be shown, and no
+// test would fail.
+func asked[T ~string](variable string, known []T, unless T) map[T]bool {
 	all := make(map[T]bool)
 	for name := range strings.SplitSeq(os.Getenv(variable), ",") {
-		if name != "" {
-			all[T(name)] = true
+		if name == "" {
+			continue
 		}
+		if !slices.Contains(known, T(name)) {
+			panic(fmt.Sprintf("%s: %q is none of %q", variable, name, known))
+		}
+		all[T(name)] = true
 	}
 	if len(all) == 0 {
-		for _, name := range unless {
-			all[name] = true
-		}
+		all[unless] = true
 	}
 	return all
 }
@@ -70,8 +75,9 @@ var skipped struct {
 	counts map[Mode]int
 }
 
-// Run repeats a behaviour in each of the modes, and there in each plane. A mode
-// that is not enabled is skipped; Summary tells of it.
+// Run repeats a behaviour in each of the modes, and there in each plane that
+// E2E_PLANES asks for. A mode that is not enabled is skipped; Summary tells of
+// what was left out.
 func Run(t *testing.T, modes []Mode, behaviour func(t *testing.T, mode Mode)) {
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
@@ -117,6 +123,11 @@ func Summary() string {
 		if n := skipped.counts[mode]; n > 0 {
 			lines = append(lines, fmt.Sprintf("e2e: %d behaviours not shown %s (make e2e shows all)", n, map[Mode]string{
 				InProcess: "in process", Binaries: "with real binaries", Containers: "in containers"}[mode]))
+		}
+	}
+	for _, plane := range Planes {
+		if !planes()[plane] {
+			lines = append(lines, fmt.Sprintf("e2e: not shown in plane %s, but for what compares the planes (E2E_PLANES=%s shows it)", plane, plane))
 		}
 	}
 	return strings.Join(lines, "\n")
