@@ -40,6 +40,10 @@ e2e: ## Show the README's promises from outside, in process, with real binaries 
 e2e-http1: export E2E_PLANES = http1
 e2e-http1: e2e ## Show the same in the plane http1
 
+.PHONY: e2e-breaks
+e2e-breaks: ## Break the promises one by one: exactly their tests must turn red (ONLY=name,name)
+	@go run ./e2e/breaks $(if $(ONLY),-only '$(ONLY)')
+
 .PHONY: soak
 soak: export SOAK ?= 5m
 soak: ## Random faults over containers for SOAK (5m); SOAK_SEED replays a run
