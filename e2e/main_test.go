@@ -8,13 +8,23 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"go-proxy/e2e/stack"
 )
 
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+// ending is taken by whoever ends the process, and never given back: a suite
+// that is interrupted fails when its containers go, and must not be the first
+// to say how it ended.
+var ending sync.Mutex
+
+func TestMain(m *testing.M) {
+	code := runAll(m)
+	ending.Lock()
+	os.Exit(code)
+}
 
 func runAll(m *testing.M) int {
 	if strings.Contains(os.Getenv("E2E_MODES"), string(stack.Containers)) {
@@ -46,6 +56,7 @@ func sweepWhenInterrupted() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	<-signals
+	ending.Lock()
 	stack.RemoveOwn()
 	os.Exit(130)
 }

@@ -46,13 +46,16 @@ var Planes = []Plane{NetHTTP, HTTP1}
 // enabled is what E2E_MODES asks for, comma separated; in process if nothing.
 var enabled = sync.OnceValue(func() map[Mode]bool { return asked("E2E_MODES", Every, InProcess) })
 
+// elsewhere are the modes that another run shows, as E2E_ELSEWHERE says.
+var elsewhere = sync.OnceValue(func() map[Mode]bool { return asked("E2E_ELSEWHERE", Every) })
+
 // planes is what E2E_PLANES asks for, comma separated; the default plane if
 // nothing.
 var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes, NetHTTP) })
 
 // asked panics on a name that is none: with it, nothing would be shown, and no
 // test would fail.
-func asked[T ~string](variable string, known []T, unless T) map[T]bool {
+func asked[T ~string](variable string, known []T, unless ...T) map[T]bool {
 	all := make(map[T]bool)
 	for name := range strings.SplitSeq(os.Getenv(variable), ",") {
 		if name == "" {
@@ -64,7 +67,9 @@ func asked[T ~string](variable string, known []T, unless T) map[T]bool {
 		all[T(name)] = true
 	}
 	if len(all) == 0 {
-		all[unless] = true
+		for _, name := range unless {
+			all[name] = true
+		}
 	}
 	return all
 }
@@ -120,7 +125,7 @@ func Summary() string {
 	defer skipped.Unlock()
 	var lines []string
 	for _, mode := range Every {
-		if n := skipped.counts[mode]; n > 0 {
+		if n := skipped.counts[mode]; n > 0 && !elsewhere()[mode] {
 			lines = append(lines, fmt.Sprintf("e2e: %d behaviours not shown %s (make e2e shows all)", n, map[Mode]string{
 				InProcess: "in process", Binaries: "with real binaries", Containers: "in containers"}[mode]))
 		}
