@@ -86,7 +86,25 @@ func (p *ServerPool) change(c Change, decides func() bool) bool {
 	}
 	b.state.Store(uint32(c.To))
 	p.publish(p.Backends())
-	p.mu.Unlock()
-	p.onChange(c)
+	p.tell(c)
 	return true
+}
+
+// tell makes the change known and gives p.mu back. Changes are told in the
+// order in which they were made, by one goroutine at a time: that which is
+// telling already tells this one, too.
+func (p *ServerPool) tell(c Change) {
+	p.untold = append(p.untold, c)
+	if !p.telling {
+		p.telling = true
+		for len(p.untold) > 0 {
+			next := p.untold[0]
+			p.untold = p.untold[1:]
+			p.mu.Unlock()
+			p.onChange(next)
+			p.mu.Lock()
+		}
+		p.telling = false
+	}
+	p.mu.Unlock()
 }

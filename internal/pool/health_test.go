@@ -239,6 +239,31 @@ func TestAReportedChangeIsInForceAlready(t *testing.T) {
 	require.Equal(t, []seen{{pool.Up, b, nil}, {pool.Down, nil, pool.ErrNoneAlive}}, got)
 }
 
+// The last line of a log must be what is so.
+func TestChangesAreReportedInTheirOrder(t *testing.T) {
+	var seen changes
+	first, goOn := make(chan struct{}), make(chan struct{})
+	p := pool.New(members(t, "a"), only(defaults.Thresholds), func(c pool.Change) {
+		if c.From == pool.Unknown {
+			close(first)
+			<-goOn
+		}
+		seen.add(c)
+	})
+	a := p.Backends()[0]
+	var all sync.WaitGroup
+	all.Go(func() { p.ObserveProbe(a, nil) })
+	<-first
+	ends(t, "a change behind one that is being reported", func() { p.ObserveProbe(a, errProbe) })
+	require.Equal(t, pool.Down, a.State())
+	close(goOn)
+	all.Wait()
+	require.Equal(t, []string{
+		"http://a: unknown -> up: probe succeeded",
+		"http://a: up -> down: " + errProbe.Error(),
+	}, seen.take())
+}
+
 // Whoever is told of a change may use the pool: nothing is locked meanwhile.
 func TestAChangeIsReportedOutsideTheLock(t *testing.T) {
 	var seen changes

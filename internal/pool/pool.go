@@ -48,6 +48,8 @@ type ServerPool struct {
 
 	mu       sync.Mutex // guards the settings, what backends have under it, and the making of snapshots
 	settings Settings
+	untold   []Change
+	telling  bool
 }
 
 // snapshot is what a pick decides over. It never changes.
