@@ -12,11 +12,11 @@ import (
 
 // sweeper ends waits that have taken too long. It looks at every connection at
 // every tick, which is far cheaper than a deadline for every wait (8 to 12 % of
-// a small exchange). A wait ends at its limit, or up to two ticks later.
+// a small exchange). A wait ends at its limit, or up to two ticks
+// later; later still where the machine is too busy to sweep.
 type sweeper struct {
 	tick   time.Duration
-	start  time.Time
-	now    atomic.Uint64          // ticks since start
+	now    atomic.Uint64          // ticks so far
 	date   atomic.Pointer[[]byte] // for answers of backends without a clock
 	limits atomic.Pointer[limits]
 
@@ -42,7 +42,7 @@ const (
 
 // newSweeper ticks as fast as the shortest of the waits needs.
 func newSweeper(t config.Timeouts) *sweeper {
-	s := &sweeper{tick: longestTick, start: time.Now(), conns: make(map[*conn]struct{})}
+	s := &sweeper{tick: longestTick, conns: make(map[*conn]struct{})}
 	for _, w := range waitsOf(t) {
 		if w.limit > 0 {
 			s.tick = min(s.tick, w.limit/4)
@@ -94,8 +94,7 @@ func (s *sweeper) run(stop <-chan struct{}, each func(now uint64)) {
 			return
 		case <-ticker.C:
 		}
-		now := uint64(time.Since(s.start) / s.tick)
-		s.now.Store(now)
+		now := s.now.Add(1) // also if it is late: waits that began meanwhile are not as old
 		s.setDate()
 		s.sweep(now)
 		each(now)

@@ -1,0 +1,46 @@
+package http1
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
+)
+
+// A sweeper that a busy machine lets wait takes no wait that began meanwhile for
+// an old one.
+func TestALateSweeperEndsNoWaitEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = time.Second
+		timeouts := config.Timeouts{ClientBody: limit}
+		s := newSweeper(timeouts)
+		s.allow(&settings{timeouts: timeouts})
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		defer theirs.Close()
+		c := &conn{Conn: ours}
+		s.add(c)
+		stop, began := make(chan struct{}), make(chan bool, 1)
+		late := func(now uint64) {
+			if now == 1 {
+				time.Sleep(10 * limit)
+				c.reading.begin(aRequestBody, s.now.Load())
+				began <- true
+			}
+		}
+		go s.run(stop, late)
+		defer close(stop)
+		<-began
+		time.Sleep(limit - time.Millisecond)
+		synctest.Wait()
+		f, _ := c.reading.get()
+		require.Equal(t, aRequestBody, f, "ended early")
+		time.Sleep(2*s.tick + time.Millisecond)
+		require.Equal(t, hop.ClientTimeout, c.reading.end())
+	})
+}
