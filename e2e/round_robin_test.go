@@ -12,12 +12,12 @@ import (
 func TestRequestsAreSharedExactly(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, stack.With("LOG_LEVEL", "info"))
-		require.Equal(t, stack.Shares(300, s.Backends...), s.Spread(900))
+		require.Equal(t, stack.Shares(1000, s.Backends...), s.Spread(3000))
 	})
 }
 
 func TestRequestsAreSharedEvenlyUnderConcurrency(t *testing.T) {
-	const clients, each = 64, 45
+	const clients, each = 64, 90
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, stack.With("LOG_LEVEL", "info"))
 		var mu sync.Mutex
@@ -49,9 +49,9 @@ func TestAfterAnEvictionTheRestShareEvenly(t *testing.T) {
 		out := s.Backend(2)
 		out.Health("down")
 		s.AwaitDown(out)
-		require.Equal(t, stack.Shares(100, s.Backend(1), s.Backend(3)), s.Spread(200))
+		require.Equal(t, stack.Shares(300, s.Backend(1), s.Backend(3)), s.Spread(600))
 		out.Health("up")
 		s.AwaitUp(out)
-		require.Equal(t, stack.Shares(100, s.Backends...), s.Spread(300), "the recovered one has its share at once")
+		require.Equal(t, stack.Shares(200, s.Backends...), s.Spread(600), "the recovered one has its share at once")
 	})
 }
