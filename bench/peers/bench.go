@@ -80,8 +80,9 @@ func (b *bench) peers(backend string) []peer {
 	proxy, noPGO := b.binary("reverse_proxy"), b.binary("reverse_proxy-nopgo")
 	// Ours come next to nginx, for machines are not the same from one second to
 	// the next.
-	rows = slices.Insert(rows, min(1, len(rows)), ours(self, proxy), ours(again, proxy))
+	rows = slices.Insert(rows, min(1, len(rows)), ours(self, proxy), ours(again, proxy), ours(reference, proxy, onReference))
 	return append(rows,
+		variant(reference+" (again)", proxy),
 		variant("PGO, no ballast", proxy, "GOGC=100"),
 		variant("no PGO, ballast", noPGO),
 		variant("no PGO, no ballast", noPGO, "GOGC=100"),
@@ -92,8 +93,9 @@ func (b *bench) peers(backend string) []peer {
 }
 
 const (
-	self  = "go-proxy"
-	again = "go-proxy (again)"
+	self      = "go-proxy"
+	again     = "go-proxy (again)"
+	reference = "net/http plane"
 )
 
 func (b *bench) binary(name string) string { return filepath.Join(b.binaries, name) }

@@ -24,7 +24,7 @@ type peer struct {
 	args    func(s site) []string
 	env     func(s site) []string
 	version []string // arguments that print it; nil if it is ours
-	variant bool     // ours with other settings of Go
+	variant bool     // the reference with other settings of Go
 }
 
 // site is what a peer is told: where to listen, whom to forward to, where to
@@ -68,10 +68,13 @@ func ours(name, binary string, env ...string) peer {
 	}}
 }
 
-// variant is ours with other settings of Go. GOGC in the environment leaves
-// the ballast out.
+// onReference has ours forward with net/http.
+const onReference = "PROXY_PLANE=nethttp"
+
+// variant is the reference with other settings of Go. GOGC in the environment
+// leaves the ballast out.
 func variant(name, binary string, env ...string) peer {
-	p := ours(name, binary, env...)
+	p := ours(name, binary, append(env, onReference)...)
 	p.variant = true
 	return p
 }

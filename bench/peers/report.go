@@ -14,7 +14,7 @@ import (
 func (b *bench) report() error {
 	var text strings.Builder
 	b.preamble(&text)
-	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Go's settings, at full load\n\n%s", b.costs(), b.settings())
+	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Go's settings, at full load, in the net/http plane\n\n%s", b.costs(), b.settings())
 	for i, rate := range b.paces {
 		fmt.Fprintf(&text, "\n### Latency at %.0f requests/s\n\n%s", rate, b.latencies(i))
 	}
@@ -41,7 +41,8 @@ func (b *bench) preamble(text *strings.Builder) {
 	fmt.Fprintf(text, "- Rounds: %d, interleaved, %v each. A measurement is repeated when other programs took more than %.0f %% of a core; that happened %d times, of at most %d. In those that count they took up to %.0f %%.\n",
 		b.rounds, b.time, disturbance*100, b.repeated, b.spare, max(b.foreign, 0)*100)
 	fmt.Fprintf(text, "- Access logs on, all to files: nginx `buffer=32k flush=1s`, ours as it is by default, HAProxy unbuffered, Caddy as it likes; plain httputil has none.\n")
-	fmt.Fprintf(text, "- Figures are medians, ratios are taken round by round: median (smallest-largest). \"%s\" is the same program as \"%s\": what differs less is a tie.\n", again, self)
+	fmt.Fprintf(text, "- Figures are medians, ratios are taken round by round: median (smallest-largest). \"(again)\" is the same program once more: what differs less is a tie.\n")
+	fmt.Fprintf(text, "- %s is as it is by default, with its own HTTP/1.1; \"%s\" is the same program with `%s`.\n", self, reference, onReference)
 }
 
 func (b *bench) versions() []string {
@@ -86,12 +87,12 @@ func (b *bench) latencies(pace int) *lab.Table {
 	return t
 }
 
-// settings compares our own program with what it is without its settings.
+// settings compares the net/http plane with what it is without its settings.
 func (b *bench) settings() *lab.Table {
-	base := b.row(self)
-	t := lab.NewTable("", "CPU us/request", "of "+self, "of "+b.rows[0].name, "peak MiB")
+	base := b.row(reference)
+	t := lab.NewTable("", "CPU us/request", "of "+reference, "of "+b.rows[0].name, "peak MiB")
 	for _, r := range b.rows {
-		if r.variant || strings.HasPrefix(r.name, self) {
+		if r.variant || r == base {
 			t.Row(r.name, micros(lab.Median(r.cpu)), lab.Spread(lab.Ratios(r.cpu, base.cpu)),
 				lab.Spread(lab.Ratios(r.cpu, b.rows[0].cpu)), mebibytes(r.peak))
 		}

@@ -33,17 +33,17 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer l.stop()
-	table := lab.NewTable("scenario", "requests/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU us/request", "peak MiB")
+	table := lab.NewTable("plane", "scenario", "requests/s", "p50 ms", "p95 ms", "p99 ms", "failed", "CPU us/request", "peak MiB")
 	var failure error
 	for _, s := range scenarios(o.time) {
 		r, err := l.run(ctx, s)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
+			return fmt.Errorf("%s in plane %s: %w", s.name, s.plane, err)
 		}
-		table.Row(s.name, fmt.Sprintf("%.0f", r.Rate), lab.Millis(r.P50), lab.Millis(r.P95), lab.Millis(r.P99), r.Bad(),
+		table.Row(s.plane, s.name, fmt.Sprintf("%.0f", r.Rate), lab.Millis(r.P50), lab.Millis(r.P95), lab.Millis(r.P99), r.Bad(),
 			fmt.Sprintf("%.1f", r.cpu.Seconds()*1e6), r.peak>>20)
 		if err := s.judge(r.Load); err != nil && failure == nil {
-			failure = fmt.Errorf("%s: %w", s.name, err)
+			failure = fmt.Errorf("%s in plane %s: %w", s.name, s.plane, err)
 		}
 	}
 	text := "## Scenarios\n\n" + lab.Origin("make bench") + explained + table.String()

@@ -15,6 +15,7 @@ import (
 // scenario is one way to load the proxy.
 type scenario struct {
 	name        string
+	plane       string
 	connections int
 	path        string
 	hey         []string // more of its arguments
@@ -34,7 +35,11 @@ func scenarios(d time.Duration) []scenario {
 		{name: "backends restarted", connections: 64, restarts: true},
 	}
 	for i := range all {
-		all[i].time = d
+		all[i].time, all[i].plane = d, "http1"
+	}
+	for _, s := range all {
+		s.plane = "nethttp"
+		all = append(all, s)
 	}
 	return all
 }

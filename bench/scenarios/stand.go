@@ -89,7 +89,7 @@ func (s *stand) run(ctx context.Context, c scenario) (result, error) {
 		return result{}, err
 	}
 	proxy, err := lab.Start(ctx, lab.Program{Name: "proxy", Path: filepath.Join(s.binaries, s.program), Core: lab.ProxyCore, Addr: addr, Out: s.out, Err: s.out,
-		Env: []string{"PROXY_LISTEN_ADDR=" + addr, "TARGET_BACKEND_URLS=http://" + strings.Join(s.addrs, ",http://"), "HEALTH_CHECK_INTERVAL=500ms"}})
+		Env: []string{"PROXY_LISTEN_ADDR=" + addr, "TARGET_BACKEND_URLS=http://" + strings.Join(s.addrs, ",http://"), "PROXY_PLANE=" + c.plane, "HEALTH_CHECK_INTERVAL=500ms"}})
 	if err != nil {
 		return result{}, err
 	}
