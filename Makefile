@@ -36,9 +36,9 @@ fuzz: ## Fuzz every target for FUZZTIME each (60s)
 e2e: ## Show the README's promises from outside, in process, with real binaries and in containers (Docker)
 	@scripts/e2e
 
-.PHONY: e2e-http1
-e2e-http1: ## Show the same in the plane http1, in process and with real binaries
-	@E2E_PLANES=http1 E2E_MODES=inprocess,binaries scripts/test -count=1 -timeout=10m ./e2e
+.PHONY: e2e-nethttp
+e2e-nethttp: ## Show the same in the plane nethttp, in process
+	@E2E_PLANES=nethttp scripts/test -count=1 -timeout=10m ./e2e
 
 .PHONY: e2e-breaks
 e2e-breaks: ## Break the promises one by one: exactly their tests must turn red (ONLY=name,name)

@@ -55,7 +55,7 @@ func promise(t *testing.T, behaviour func(t testing.TB)) {
 	}()
 	<-ended
 	reason, expected := expectedFailures[withoutMode(t.Name())]
-	expected = expected && stack.PlaneOf(t) != stack.HTTP1
+	expected = expected && stack.PlaneOf(t) == stack.NetHTTP
 	message, failed := judge(reason, expected, tried.failures())
 	switch {
 	case failed:

@@ -35,8 +35,23 @@ func TestEveryPatchAppliesAndNamesWhatIsThere(t *testing.T) {
 			for mode := range strings.SplitSeq(p.modes, ",") {
 				require.Contains(t, []string{"inprocess", "binaries"}, mode)
 			}
+			require.Contains(t, planesBroken(t, p), p.plane)
 		})
 	}
+}
+
+// planesBroken are those in which the patch can show: what changes one plane's
+// own code does in that one alone.
+func planesBroken(t *testing.T, p patch) (planes []string) {
+	text, err := os.ReadFile(p.file)
+	require.NoError(t, err)
+	for _, match := range regexp.MustCompile(`(?m)^\+\+\+ b/internal/(proxy|http1)/`).FindAllSubmatch(text, -1) {
+		planes = append(planes, map[string]string{"proxy": "nethttp", "http1": "http1"}[string(match[1])])
+	}
+	if planes == nil {
+		return []string{"http1", "nethttp"}
+	}
+	return planes
 }
 
 // testsOfSuite are the names of the tests in e2e.

@@ -71,12 +71,13 @@ func chosen(breaks []patch, only string) ([]patch, error) {
 	return some, nil
 }
 
-// unbroken is a patch without changes for each mode that the breaks have.
+// unbroken is a patch without changes for each mode and plane that the breaks
+// have.
 func unbroken(breaks []patch) []patch {
 	var all []patch
 	for _, p := range breaks {
-		if !slices.ContainsFunc(all, func(q patch) bool { return q.modes == p.modes }) {
-			all = append(all, patch{name: "(nothing broken)", modes: p.modes})
+		if !slices.ContainsFunc(all, func(q patch) bool { return q.modes == p.modes && q.plane == p.plane }) {
+			all = append(all, patch{name: "(nothing broken)", modes: p.modes, plane: p.plane})
 		}
 	}
 	return all
@@ -112,7 +113,7 @@ func report(p patch, red []string, err error, took time.Duration) bool {
 	if err != nil || len(differences) > 0 {
 		verdict = "WRONG"
 	}
-	fmt.Printf("%-5s  %-32s  %-9s  %3d red  %3.0fs\n", verdict, p.name, p.modes, len(red), took.Seconds())
+	fmt.Printf("%-5s  %-32s  %-9s  %-7s  %3d red  %3.0fs\n", verdict, p.name, p.modes, p.plane, len(red), took.Seconds())
 	for _, d := range differences {
 		fmt.Println("       " + d)
 	}

@@ -11,12 +11,14 @@ import (
 
 // patch breaks one promise. Its file begins with lines of "# key: value":
 // once the promise, a quote from the README's table in e2e; once the modes
-// that the suite runs in, like E2E_MODES; and each test that turns red.
+// that the suite runs in, like E2E_MODES; the plane, if it is not the default;
+// and each test that turns red.
 type patch struct {
 	name    string
 	file    string // absolute; "" for a patch that changes nothing
 	promise string
 	modes   string
+	plane   string
 	red     []string
 }
 
@@ -40,7 +42,7 @@ func read(file string) (patch, error) {
 	if err != nil {
 		return patch{}, err
 	}
-	p := patch{name: strings.TrimSuffix(filepath.Base(file), ".patch")}
+	p := patch{name: strings.TrimSuffix(filepath.Base(file), ".patch"), plane: "http1"}
 	if p.file, err = filepath.Abs(file); err != nil {
 		return patch{}, err
 	}
@@ -51,6 +53,8 @@ func read(file string) (patch, error) {
 			p.promise = value
 		case "# modes":
 			p.modes = value
+		case "# plane":
+			p.plane = value
 		case "# red":
 			p.red = append(p.red, value)
 		}

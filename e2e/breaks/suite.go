@@ -39,7 +39,7 @@ func (p patch) try(ctx context.Context) (red []string, err error) {
 			return nil, err
 		}
 	}
-	return suite(ctx, tree, p.modes)
+	return suite(ctx, tree, p.modes, p.plane)
 }
 
 // copyTree copies the tree as it is now, with what is not committed yet.
@@ -70,11 +70,11 @@ func copyTree(to string) error {
 // suite runs e2e in the tree. Without the race detector: a break is not a race,
 // and this is quicker by half. With -trimpath a package that is not broken is
 // built once for all copies.
-func suite(ctx context.Context, tree, modes string) (red []string, err error) {
+func suite(ctx context.Context, tree, modes, plane string) (red []string, err error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-json", "-count=1", "-trimpath", "-vet=off", "-timeout="+limit.String(), "./e2e")
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "E2E_RACE=off", "GOFLAGS=-trimpath",
-		"E2E_MODES="+modes, "E2E_PATIENCE="+patience.String())
+		"E2E_MODES="+modes, "E2E_PLANES="+plane, "E2E_PATIENCE="+patience.String())
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
 	cmd.WaitDelay = 10 * time.Second
 	var stderr bytes.Buffer

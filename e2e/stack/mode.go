@@ -41,7 +41,7 @@ const (
 )
 
 // Planes is every plane.
-var Planes = []Plane{NetHTTP, HTTP1}
+var Planes = []Plane{HTTP1, NetHTTP}
 
 // enabled is what E2E_MODES asks for, comma separated; in process if nothing.
 var enabled = sync.OnceValue(func() map[Mode]bool { return asked("E2E_MODES", Every, InProcess) })
@@ -51,7 +51,7 @@ var elsewhere = sync.OnceValue(func() map[Mode]bool { return asked("E2E_ELSEWHER
 
 // planes is what E2E_PLANES asks for, comma separated; the default plane if
 // nothing.
-var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes, NetHTTP) })
+var planes = sync.OnceValue(func() map[Plane]bool { return asked("E2E_PLANES", Planes, HTTP1) })
 
 // asked panics on a name that is none: with it, nothing would be shown, and no
 // test would fail.

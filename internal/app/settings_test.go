@@ -102,7 +102,7 @@ func TestWhatNetHTTPSaysIsForDebugging(t *testing.T) {
 			p.AwaitEnd()
 			sent <- true
 		})
-		_, stderr := process(t, "TARGET_BACKEND_URLS=http://"+addr, "LOG_LEVEL="+level)
+		_, stderr := process(t, "TARGET_BACKEND_URLS=http://"+addr, "LOG_LEVEL="+level, "PROXY_PLANE=nethttp")
 		r := &running{t: t, addr: stderr.await(t, `msg=ready address=(\S+)`)}
 		status, _ := r.get("/")
 		require.Equal(t, 200, status)

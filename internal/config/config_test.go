@@ -37,7 +37,7 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 	backend, err := url.Parse("http://localhost:8080")
 	require.NoError(t, err)
 	want := &config.Config{
-		Plane:    "nethttp",
+		Plane:    "http1",
 		Listen:   ":9000",
 		Backends: []config.Backend{{URL: backend, Weight: 1}},
 		Resolve:  config.Resolve{Mode: "one", Interval: 30 * time.Second},

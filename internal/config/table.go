@@ -34,7 +34,7 @@ func (c *Config) Settings() []Setting {
 			Help: "time after which the backends' names are resolved again"},
 		{Key: "trusted_proxies", Env: "TRUSTED_PROXIES", Type: Prefixes(&c.TrustedProxies),
 			Help: "peers whose X-Forwarded-* fields are believed and extended"},
-		{Key: "plane", Env: "PROXY_PLANE", Default: "nethttp", Type: OneOf(&c.Plane, "http1", "nethttp"),
+		{Key: "plane", Env: "PROXY_PLANE", Default: "http1", Type: OneOf(&c.Plane, "http1", "nethttp"),
 			Help: "what forwards: http1, our own HTTP/1.1, or nethttp, net/http with httputil.ReverseProxy"},
 		{Key: "half_close", Env: "HALF_CLOSE", Default: "off", Type: Switch(&c.HalfClose),
 			Help: "a client that has ended its side still gets its answer; plane http1 only"},
