@@ -99,7 +99,7 @@ func startProxy(tb testing.TB, backend string) string {
 // serve serves any handler over our listener, so that handlers can be compared.
 func serve(tb testing.TB, c *config.Config, handler http.Handler) string {
 	tb.Helper()
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, time.Second)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, time.Second, nil)
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

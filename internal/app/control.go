@@ -103,6 +103,7 @@ func (p *parts) bind(c *config.Config) (net.Listener, error) {
 func (p *parts) apply(ctx context.Context, address net.Listener) pool.Diff {
 	c := p.config
 	p.listener.Allow(c.Timeouts.WriteStall, c.Shutdown)
+	p.listener.Cap(c.Limits.Conns, c.Limits.ConnsPerClient)
 	if address != nil {
 		p.listener.Move(address)
 		p.log.Info("listening", "address", address.Addr().String())

@@ -167,6 +167,7 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 		"timeouts.write_stall": "61s", "timeouts.tunnel_idle": "2h", "timeouts.flush": "11ms",
 		"limits.header_bytes": "33KiB", "limits.header_lines": "129", "limits.target_bytes": "9KiB", "limits.body_bytes": "1KiB", "limits.replay_bytes": "65KiB",
 		"limits.response_header_bytes": "65KiB", "limits.informational": "17", "limits.idle_conns": "1025",
+		"limits.connections": "1001", "limits.connections_per_client": "101",
 		"log.format": "json", "log.level": "warn", "log.access": "off", "log.access_buffer": "2MiB", "log.access_flush": "201ms", "log.query": "on",
 	}
 	var want []string
@@ -420,4 +421,33 @@ func TestSettingsAreInForceAfterAReload(t *testing.T) {
 	f.get("/abort")
 	f.log.await(t, `msg="backend is down" .* reason="reset_before_response`)
 	require.Equal(t, "/ready", <-probed, "and is probed as it is now")
+}
+
+func TestCapsOnConnectionsAreThoseReloadedLast(t *testing.T) {
+	a := newSample(t, "a")
+	f := startFiled(t, file(`"limits": {"connections": 1}`, a))
+	first := f.asks()
+	require.Equal(t, "a", first())
+	require.Empty(t, f.asks()(), "there is one")
+	f.reload(file(`"limits": {"connections_per_client": 2}`, a))
+	require.Equal(t, "a", f.asks()())
+	require.Empty(t, f.asks()(), "there are two, and one was there before")
+	require.Equal(t, "a", first())
+}
+
+// asks returns what asks for something over a connection of its own, which is
+// kept. The answer is "" if the proxy does not keep it.
+func (f *filed) asks() func() (body string) {
+	conn, err := net.Dial("tcp", f.addr)
+	if err != nil { // the reset may be quicker
+		return func() string { return "" }
+	}
+	p := testkit.NewPeer(f.t, conn)
+	return func() string {
+		p.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		if p.Head() == "" {
+			return ""
+		}
+		return p.Take(1)
+	}
 }

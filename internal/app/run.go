@@ -26,11 +26,12 @@ import (
 // started has ended. It fails if it could not serve, or had to cut
 // connections.
 func Run(ctx, hurry context.Context, c *config.Config, in Inputs, access io.Writer, log *slog.Logger) error {
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, c.Shutdown)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, c.Shutdown, log)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
+	listener.Cap(c.Limits.Conns, c.Limits.ConnsPerClient)
 	in = in.complete()
 	resolver := resolve.New(in.Lookup, in.Connect, log)
 	resolver.Update(ctx, c)

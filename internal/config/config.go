@@ -74,8 +74,10 @@ type Timeouts struct {
 	Flush          time.Duration // how long an answer of known length may be held back
 }
 
-// Limits bound every buffer.
+// Limits bound every buffer, and what clients can have without one.
 type Limits struct {
+	Conns               int // of clients; 0: no limit
+	ConnsPerClient      int // 0: no limit
 	HeaderBytes         int64
 	HeaderLines         int
 	TargetBytes         int64

@@ -102,6 +102,7 @@ func TestEveryTypeTellsWhatIsWrong(t *testing.T) {
 		"prefixes":        {config.Prefixes(&nets), []string{"localhost", "10.0.0.0/33", "10.0.0/8", "::1/129", "/8", "10.0.0.1:80", "fe80::1%eth0/64", "10.0.0.1 10.0.0.2", "::1,x,y"}},
 		"backends":        {config.Backends(&backends), badBackends},
 		"bound":           {config.Bound(&share), []string{"", "100%", "1001%", "125", "1.25", "Off", "-125%"}},
+		"int-or-off":      {config.IntOrOff(&number, 1, 1e6), []string{"", "0", "1000001", "-1", "1e6", "Off"}},
 		"duration-or-off": {config.DurationOrOff(&duration), []string{"", "0", "0s", "on", "OFF", "-1s"}},
 		"hash-key": {row("hash_key"), []string{"", "client", "address", "path:x", "client_address:", "header", "header:", "header:a b", "header:a:b",
 			"cookie", "cookie:", "cookie:a;b", "cookie:ä", "query", "query:", "query:a=b", "query:a&b", "query:a#b", "query:a b", "query:ä", "host:x"}},

@@ -84,6 +84,10 @@ func (c *Config) Settings() []Setting {
 		{Key: "timeouts.flush", Env: "FLUSH_INTERVAL", Default: "10ms", Type: Duration(&t.Flush),
 			Help: "time an answer of known length may be held back; others are flushed at once"},
 
+		{Key: "limits.connections", Env: "MAX_CONNECTIONS", Default: "off", Type: IntOrOff(&l.Conns, 1, 1e6),
+			Help: "connections of clients at a time; more are reset at once"},
+		{Key: "limits.connections_per_client", Env: "MAX_CONNECTIONS_PER_CLIENT", Default: "off", Type: IntOrOff(&l.ConnsPerClient, 1, 1e6),
+			Help: "connections of one client's address, or of its IPv6 /64, at a time; more are reset at once"},
 		{Key: "limits.header_bytes", Env: "MAX_HEADER_BYTES", Default: "32KiB", Type: Size(&l.HeaderBytes, 1<<10, 1<<20),
 			Help: "size of a request head; above it 431"},
 		{Key: "limits.header_lines", Env: "MAX_HEADER_LINES", Default: "128", Type: Int(&l.HeaderLines, 1, 10000),

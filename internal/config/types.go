@@ -63,7 +63,7 @@ func Duration(dst *time.Duration) Type {
 func DurationOrOff(dst *time.Duration) Type { return orOff(dst, Duration(dst)) }
 
 // orOff takes what t takes, too.
-func orOff[N time.Duration | float64](dst *N, t Type) Type {
+func orOff[N time.Duration | float64 | int](dst *N, t Type) Type {
 	set, get := t.Set, t.Get
 	t.Valid += ", or off"
 	t.Set = func(value string) error {
@@ -111,6 +111,14 @@ func Int(dst *int, low, high int) Type {
 	return Type{Valid: fmt.Sprintf("a whole number from %d to %d", low, high), Set: set,
 		Get:  func() any { return *dst },
 		JSON: Schema{"type": "integer", "minimum": low, "maximum": high}}
+}
+
+// IntOrOff takes an Int, or "off" and stores 0. In the file the number may be
+// in quotes, too.
+func IntOrOff(dst *int, low, high int) Type {
+	t := Int(dst, low, high)
+	t.JSON = t.JSON.with("type", []string{"string", "integer"}).with("pattern", "^[+]?[0-9]+$")
+	return orOff(dst, t)
 }
 
 // Percent takes "0%" to "50%" and stores the fraction.

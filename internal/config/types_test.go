@@ -81,6 +81,11 @@ func TestADurationMayBeOff(t *testing.T) {
 	reads(t, config.DurationOrOff, map[string]time.Duration{"30s": 30 * time.Second, "off": 0})
 }
 
+func TestAnIntMayBeOff(t *testing.T) {
+	upToAMillion := func(dst *int) config.Type { return config.IntOrOff(dst, 1, 1e6) }
+	reads(t, upToAMillion, map[string]int{"1": 1, "1000000": 1e6, "off": 0})
+}
+
 func TestHashKeyIsAPartOfARequest(t *testing.T) {
 	for text, want := range map[string]config.HashKey{
 		"client_address":      {Part: config.KeyClientAddress},

@@ -78,7 +78,7 @@ func testPool(c *config.Config, changed func(pool.Change)) *pool.ServerPool {
 }
 
 func (r *rig) serve(c *config.Config) {
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, 2*time.Second)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, 2*time.Second, nil)
 	require.NoError(r.t, err)
 	r.addr = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())

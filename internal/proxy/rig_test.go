@@ -74,7 +74,7 @@ func dial(ctx context.Context, b *pool.Backend) (net.Conn, error) {
 }
 
 func (r *rig) serve(c *config.Config, log *slog.Logger) {
-	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, time.Second)
+	listener, err := server.Listen(c.Listen, c.Timeouts.WriteStall, time.Second, log)
 	require.NoError(r.t, err)
 	r.addr = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -82,7 +82,7 @@ func TestTheGraceAndTheStallMayChange(t *testing.T) {
 // Over real sockets: no client that the kernel has connected is reset by a
 // move, and everybody who connects to the address of the moment is served.
 func TestNobodyIsLostByAMove(t *testing.T) {
-	s, err := server.Listen("127.0.0.1:0", time.Minute, time.Minute)
+	s, err := server.Listen("127.0.0.1:0", time.Minute, time.Minute, nil)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok")) })

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,6 +34,7 @@ type rig struct {
 	start       time.Time
 	ended       chan end
 	done        chan struct{} // closed then
+	log         told
 }
 
 // end is what Run returned, and when.
@@ -46,7 +49,7 @@ func bubble(t *testing.T, f func(*rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, listener: newMemory(), ended: make(chan end, 1), done: make(chan struct{})}
-		r.server = server.New(r.listener, stall, grace)
+		r.server = server.New(r.listener, stall, grace, slog.New(slog.NewTextHandler(&r.log, nil)))
 		defer r.end()
 		f(r)
 	})
@@ -77,6 +80,26 @@ func (r *rig) run(plane server.Plane) {
 		close(r.done)
 	}()
 	synctest.Wait()
+}
+
+// told is what has been logged.
+type told struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *told) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// take returns it, and begins anew.
+func (l *told) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.text.Reset()
+	return l.text.String()
 }
 
 // memory is a listener whose clients are given to it.

@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -36,25 +37,28 @@ type Server struct {
 	stall   atomic.Int64 // nanoseconds
 	grace   atomic.Int64
 
+	refusals refusals
+
 	mu    sync.Mutex
 	conns map[*netconn.Conn]struct{}
+	caps  caps // on conns
 }
 
 // New makes a server of a listener. A client that takes nothing of a response
 // for stall is given up; at the end, what is under way may take grace.
-func New(l net.Listener, stall, grace time.Duration) *Server {
-	s := &Server{address: newAddress(l), conns: make(map[*netconn.Conn]struct{})}
+func New(l net.Listener, stall, grace time.Duration, log *slog.Logger) *Server {
+	s := &Server{address: newAddress(l), refusals: refusals{log: log}, conns: make(map[*netconn.Conn]struct{})}
 	s.Allow(stall, grace)
 	return s
 }
 
 // Listen is New for a TCP address.
-func Listen(address string, stall, grace time.Duration) (*Server, error) {
+func Listen(address string, stall, grace time.Duration, log *slog.Logger) (*Server, error) {
 	l, err := Bind(address)
 	if err != nil {
 		return nil, err
 	}
-	return New(l, stall, grace), nil
+	return New(l, stall, grace, log), nil
 }
 
 // Bind binds a TCP address.
@@ -81,25 +85,27 @@ func (s *Server) Move(l net.Listener) { s.address.move(l) }
 func (s *Server) Addr() net.Addr { return s.address.current().Addr() }
 
 // Close refuses new connections.
-func (s *Server) Close() error { return s.address.close() }
-
-// Accept takes the next connection and keeps count of it.
-func (s *Server) Accept() (net.Conn, error) {
-	inner, err := s.address.accept()
-	if err != nil {
-		return nil, err
-	}
-	c := netconn.New(inner, time.Duration(s.stall.Load()), s.forget)
-	s.mu.Lock()
-	s.conns[c] = struct{}{}
-	s.mu.Unlock()
-	return c, nil
+func (s *Server) Close() error {
+	defer s.refusals.end()
+	return s.address.close()
 }
 
-func (s *Server) forget(c *netconn.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
+// Accept takes the next connection that the caps admit and keeps count of it.
+func (s *Server) Accept() (net.Conn, error) {
+	for {
+		inner, err := s.address.accept()
+		if err != nil {
+			return nil, err
+		}
+		c := netconn.New(inner, time.Duration(s.stall.Load()), s.forget)
+		above := s.admit(c)
+		if above == none {
+			return c, nil
+		}
+		c.Reset()
+		c.Close()
+		s.refusals.note(above, c.RemoteAddr())
+	}
 }
 
 // Run lets the plane serve until ctx ends, and then drains: requests in

@@ -13,11 +13,11 @@ import (
 )
 
 func TestAnAddressThatCannotBeBoundIsNamed(t *testing.T) {
-	s, err := server.Listen("127.0.0.1:0", stall, grace)
+	s, err := server.Listen("127.0.0.1:0", stall, grace, nil)
 	require.NoError(t, err)
 	defer s.Close()
 	addr := s.Addr().String()
-	_, err = server.Listen(addr, stall, grace)
+	_, err = server.Listen(addr, stall, grace, nil)
 	require.EqualError(t, err, "listen on "+addr+": listen tcp "+addr+": bind: address already in use")
 }
 

@@ -32,6 +32,11 @@ func Dial(t testing.TB, addr string) *Peer {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", addr, Patience)
 	require.NoError(t, err)
+	return NewPeer(t, conn)
+}
+
+// NewPeer is the raw client's end of a connection, which ends with the test.
+func NewPeer(t testing.TB, conn net.Conn) *Peer {
 	p := newPeer(t, conn)
 	t.Cleanup(func() { p.Close() })
 	return p
