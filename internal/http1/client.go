@@ -11,10 +11,9 @@ import (
 
 // client is a client's connection. Its goroutine is the story of its requests.
 type client struct {
-	*conn
+	conn
 	plane   *Plane
 	addr    string
-	who     peer
 	private *conn     // a backend's, on which this client has logged in
 	current *exchange // nil between requests
 }
@@ -24,14 +23,19 @@ func newClient(p *Plane, accepted net.Conn) *client {
 	if !ok {
 		outer = netconn.New(accepted, p.settings.Load().timeouts.WriteStall, nil)
 	}
-	c := &client{conn: newConn(outer.Conn, p.sweeper, small, nil), plane: p, addr: outer.RemoteAddr().String()}
+	c := &client{plane: p, addr: outer.RemoteAddr().String()}
 	c.outer = outer
+	c.open(outer.Conn, p.sweeper, small)
+	return c
+}
+
+// host is the client's address without the port.
+func (c *client) host() string {
 	host, _, err := net.SplitHostPort(c.addr)
 	if err != nil {
-		host = c.addr
+		return c.addr
 	}
-	c.who = peer{addr: host, proto: "http"}
-	return c
+	return host
 }
 
 // serve answers requests, one after the other, until one of them is the last.

@@ -23,18 +23,18 @@ type conn struct {
 	in      *buffer
 
 	reading, writing wait
-	stopped          atomic.Uint32        // a hop.Cause, for good
 	peer             atomic.Pointer[conn] // a client's: the backend that works for it
 
-	upstream *upstream // a backend's
-	idle     uint64    // since when, in ticks
-	age      int64     // of the backend's address
-	reused   bool      // it has carried requests before
-	private  bool      // a client has logged in on it
-	full     bool      // the last read filled the buffer
-	took     bool      // something of the last writes was taken
-	peeked   bool      // nothing
-	taking   waitFor   // of the write under way
+	upstream *upstream     // a backend's
+	idle     uint64        // since when, in ticks
+	age      int32         // of the backend's address
+	stopped  atomic.Uint32 // a hop.Cause, for good
+	reused   bool          // it has carried requests before
+	private  bool          // a client has logged in on it
+	full     bool          // the last read filled the buffer
+	took     bool          // something of the last writes was taken
+	peeked   bool          // nothing
+	taking   waitFor       // of the write under way
 
 	// For the raw operations, which tell nothing by themselves.
 	readSome, writeSome func(fd uintptr) (done bool)
@@ -43,15 +43,15 @@ type conn struct {
 	rest                []byte // to be written
 }
 
-// newConn makes a connection to a client, or one of the upstream's.
-func newConn(inner net.Conn, s *sweeper, class *class, u *upstream) *conn {
-	c := &conn{Conn: inner, sweeper: s, class: class, upstream: u}
+// open begins with inner. A conn has its place in a client, or among an
+// upstream's, and is not copied from there.
+func (c *conn) open(inner net.Conn, s *sweeper, class *class) {
+	c.Conn, c.sweeper, c.class = inner, s, class
 	if socket, ok := inner.(syscall.Conn); ok && rawIO {
 		c.socket, _ = socket.SyscallConn() // fails only on a closed connection
 		c.readSome, c.writeSome = c.rawRead, c.rawWrite
 	}
 	s.add(c)
-	return c
 }
 
 // fill waits for bytes and adds them to c.in. Views into that do not hold any

@@ -47,8 +47,9 @@ func (x *exchange) acquire() bool {
 // has come with it. The views into the request do not hold any more.
 func (x *exchange) compose() {
 	u := x.plane.upstreamOf(x.lease.Backend)
-	x.client.who.trusted = x.settings.trusted.Contains(x.client.who.addr)
-	r := route{host: x.lease.Backend.URL.Host, prefix: u.prefix, from: &x.client.who}
+	from := peer{addr: x.client.host(), proto: "http"}
+	from.trusted = x.settings.trusted.Contains(from.addr)
+	r := route{host: x.lease.Backend.URL.Host, prefix: u.prefix, from: &from}
 	x.sent = x.request.appendTo(x.sent[:0], &r)
 	x.offer = x.offer[:0]
 	if x.request.offers() {

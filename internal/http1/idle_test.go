@@ -77,7 +77,7 @@ func TestIdleConnectionsCostLittle(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector needs memory of its own")
 	}
-	const most = 6400
+	const most = 6 << 10
 	r := quietRig(t, repeating(t, smallAnswer))
 	asking(t, r.addr, smallRequest)(1000)
 	before := residentMemory(t)

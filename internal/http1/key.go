@@ -35,7 +35,7 @@ func (x *exchange) Line(name string, n int) (value []byte, found bool) {
 }
 
 // Peer implements exchange.Asked.
-func (x *exchange) Peer() string { return x.client.who.addr }
+func (x *exchange) Peer() string { return x.client.host() }
 
 // Trusts implements exchange.Asked.
 func (x *exchange) Trusts(address string) bool { return x.settings.trusted.Contains(address) }

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,7 +21,7 @@ func keyed(t *testing.T, policy, key, peerAddr, head string) *exchange {
 	})
 	parsed, err := config.Proxy([]string{"-backends=http://a", "-policy=consistent_hash", "-trusted-proxies=10.0.0.0/8", "-hash-key=" + key}, func(string) string { return "" })
 	require.NoError(t, err)
-	x := &exchange{plane: &Plane{pool: testPool(c, nil)}, settings: newSettings(parsed), client: &client{who: peer{addr: peerAddr}}}
+	x := &exchange{plane: &Plane{pool: testPool(c, nil)}, settings: newSettings(parsed), client: &client{addr: net.JoinHostPort(peerAddr, "1")}}
 	require.Empty(t, x.request.parse([]byte(head+"\r\n\r\n"), 100))
 	records.SetRequest(&x.record, nil, x.request.method, x.request.target)
 	return x

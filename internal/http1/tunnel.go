@@ -7,7 +7,7 @@ import (
 // tunnel carries bytes both ways after a switch of protocols, until both sides
 // have ended. What came behind the heads goes first.
 func (x *exchange) tunnel() (hop.Cause, error) {
-	c, b := x.client.conn, x.backend
+	c, b := &x.client.conn, x.backend
 	x.answered, x.keep = true, false
 	x.record.Status = x.response.status
 	x.out = x.response.appendSwitch(x.out[:0])

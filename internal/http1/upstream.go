@@ -20,7 +20,7 @@ type upstream struct {
 	prefix  string // of every target
 	tls     *tls.Config
 	plane   *Plane
-	age     atomic.Int64 // how often its address has changed
+	age     atomic.Int32 // how often its address has changed
 	cut     atomic.Bool  // it was removed, and its time is over
 
 	mu   sync.Mutex // held for a push or a pop, never for a system call
@@ -95,8 +95,8 @@ func (u *upstream) dial(ctx context.Context) (*conn, error) {
 			return nil, &hop.Failure{Cause: hop.TLSFailed, Err: err}
 		}
 	}
-	c := newConn(inner, u.plane.sweeper, medium, u)
-	c.age = age
+	c := &conn{upstream: u, age: age}
+	c.open(inner, u.plane.sweeper, medium)
 	return c, nil
 }
 

@@ -18,23 +18,22 @@ import (
 type Conn struct {
 	net.Conn
 	stall    time.Duration
-	start    time.Time    // what armed counts from; monotonic
-	armed    atomic.Int64 // the write deadline in force
-	pinned   atomic.Bool  // somebody else's write deadline is in force
+	armed    atomic.Int64 // the write deadline in force, in Unix nanoseconds
 	received atomic.Int64
-	deaf     atomic.Bool
-	busy     atomic.Bool
 	onClose  func(*Conn)
-	closed   atomic.Bool
 	watch    atomic.Pointer[func()] // see NotifyClose
 	grace    time.Duration          // see ReadFirst
+	pinned   atomic.Bool            // somebody else's write deadline is in force
+	deaf     atomic.Bool
+	busy     atomic.Bool
+	closed   atomic.Bool
 }
 
 // New wraps inner. A write fails with os.ErrDeadlineExceeded when the peer has
 // taken nothing for stall, or at most half as long again. onClose, if not nil,
 // is told once, when the connection is closed.
 func New(inner net.Conn, stall time.Duration, onClose func(*Conn)) *Conn {
-	return &Conn{Conn: inner, stall: stall, start: time.Now(), onClose: onClose}
+	return &Conn{Conn: inner, stall: stall, onClose: onClose}
 }
 
 // looks is how often progress is looked for within a stall. The kernel tells
@@ -62,9 +61,10 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 // arm moves the write deadline before a write, but not before every one: that
-// costs several percent of a small exchange.
+// costs several percent of a small exchange. Should the clock be set back, a
+// write may meet a deadline that is over, which costs it one look.
 func (c *Conn) arm() {
-	if time.Duration(c.armed.Load())-time.Since(c.start) < c.stall/looks {
+	if time.Duration(c.armed.Load()-time.Now().UnixNano()) < c.stall/looks {
 		c.armFor(2 * c.stall / looks)
 	}
 }
@@ -73,9 +73,9 @@ func (c *Conn) armFor(d time.Duration) {
 	if c.pinned.Load() {
 		return
 	}
-	deadline := time.Since(c.start) + d
-	c.Conn.SetWriteDeadline(c.start.Add(deadline)) // fails only on a closed connection; so will the write
-	c.armed.Store(int64(deadline))
+	deadline := time.Now().Add(d)
+	c.Conn.SetWriteDeadline(deadline) // fails only on a closed connection; so will the write
+	c.armed.Store(deadline.UnixNano())
 }
 
 // SetWriteDeadline puts t in place of the bound on stalls, until it is called

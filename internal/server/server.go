@@ -38,6 +38,7 @@ type Server struct {
 	grace   atomic.Int64
 
 	refusals refusals
+	closed   func(*netconn.Conn) // is forget
 
 	mu    sync.Mutex
 	conns map[*netconn.Conn]struct{}
@@ -48,6 +49,7 @@ type Server struct {
 // for stall is given up; at the end, what is under way may take grace.
 func New(l net.Listener, stall, grace time.Duration, log *slog.Logger) *Server {
 	s := &Server{address: newAddress(l), refusals: refusals{log: log}, conns: make(map[*netconn.Conn]struct{})}
+	s.closed = s.forget // once for all connections
 	s.Allow(stall, grace)
 	return s
 }
@@ -97,7 +99,7 @@ func (s *Server) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := netconn.New(inner, time.Duration(s.stall.Load()), s.forget)
+		c := netconn.New(inner, time.Duration(s.stall.Load()), s.closed)
 		above := s.admit(c)
 		if above == none {
 			return c, nil
