@@ -82,7 +82,7 @@ func TestProblemsOfAFileAreToldWithTheirPlaceAndNothingStarts(t *testing.T) {
 func TestNothingInAFileIsGuessed(t *testing.T) {
 	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
 		for text, problem := range map[string]string{
-			`{"retries": 1}`:                                  `proxy.json:1:2: unknown key "retries"`,
+			`{"cache": 1}`:                                    `proxy.json:1:2: unknown key "cache"`,
 			`{"listen": ":1", "listen": ":2"}`:                `proxy.json:1:18: "listen" is there twice`,
 			`{"log": {"access": "on"}}`:                       `proxy.json:1:20: log.access: a string, where true or false belongs (did you mean true?)`,
 			`{"health": {"interval": "1s", "timeout": "2s"}}`: `proxy.json:1:42: health.timeout: "2s": longer than health.interval, which is 1s (proxy.json:1:25)`,

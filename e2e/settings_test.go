@@ -42,18 +42,27 @@ func TestExpectedStatusOfAHealthCheckIsASetting(t *testing.T) {
 
 func TestFailedRequestsThatTakeABackendOutAreASetting(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		s := stack.New(t, mode, stack.WithBackends(1), stack.With("HEALTH_PASSIVE_FALL", "3"), stack.With("HEALTH_CHECK_INTERVAL", "1h"))
-		b := s.Backend(1)
-		b.Health("down") // so that it stays out
-		for _, query := range []string{"?fault=close", "?fault=close", "", "?fault=close", "?fault=close"} {
-			s.Get("/" + query)
+		s := stack.New(t, mode, stack.WithBackends(2), stack.With("HEALTH_PASSIVE_FALL", "3"), stack.With("HEALTH_CHECK_INTERVAL", "1h"))
+		each := func(query string, status int) { // of the two, in turn
+			for range 2 {
+				require.Equal(t, status, s.Get("/"+query).StatusCode)
+			}
 		}
-		require.Equal(t, 200, s.Get("/").StatusCode, "never three in a row")
+		for _, b := range s.Backends {
+			b.Health("down") // so that it stays out
+		}
+		for range 2 {
+			each("?fault=close", 502)
+			each("?fault=close", 502)
+			each("", 200)
+		}
+		require.NotContains(t, s.Proxy.Log(), "backend is down", "never three in a row")
 		for range 3 {
-			require.Equal(t, 502, s.Get("/?fault=close").StatusCode)
+			each("?fault=close", 502)
 		}
-		require.Equal(t, 503, s.Get("/").StatusCode)
-		s.AwaitDown(b)
+		s.Proxy.AwaitLog("backend is down")
+		each("", 200)
+		require.Equal(t, 1, strings.Count(s.Proxy.Log(), "backend is down"), "the last one stays")
 	})
 }
 

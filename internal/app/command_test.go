@@ -25,7 +25,7 @@ func written(t *testing.T, text string) string {
 }
 
 func TestCheckSaysWhatTheStartWouldSay(t *testing.T) {
-	bad := written(t, "{\n  \"listen\": \"9000\",\n  \"retries\": 1,\n}")
+	bad := written(t, "{\n  \"listen\": \"9000\",\n  \"cache\": 1,\n}")
 	variables := map[string]string{"LOG_LEVEL": "loud"}
 	code, stdout, checked := runMain(variables, "check", "-config", bad, "-nope")
 	require.Equal(t, 2, code)
@@ -33,8 +33,8 @@ func TestCheckSaysWhatTheStartWouldSay(t *testing.T) {
 	code, _, started := runMain(variables, "-config", bad, "-nope")
 	require.Equal(t, 2, code)
 	require.Equal(t, started, checked)
-	require.Contains(t, checked, bad+`:3:3: unknown key "retries"`)
-	require.Contains(t, checked, "\n    \"retries\": 1,\n    ^\n")
+	require.Contains(t, checked, bad+`:3:3: unknown key "cache"`)
+	require.Contains(t, checked, "\n    \"cache\": 1,\n    ^\n")
 
 	code, stdout, stderr := runMain(nil, "check", "-config", written(t, `{"listen": ":1"}`))
 	require.Equal(t, 0, code)

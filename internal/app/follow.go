@@ -30,26 +30,29 @@ func (p *parts) follow(ctx context.Context) pool.Diff {
 func (p *parts) put(backends []config.Backend) pool.Diff {
 	p.backends = backends
 	d := p.pool.Update(backends, poolSettings(p.config))
+	p.tellOpen()
 	p.rewarm()
 	p.links.Update(p.config)
 	p.checker.Update(p.config.Health)
 	return d
 }
 
-// introduce has the backends that are new probed before others go, if of those
-// that are up none stays: there would be none to be picked meanwhile. It
-// returns the new ones, or nil if that is not needed.
+// introduce has the backends that are wanted probed before others go or drain, if
+// of those that may be picked now none stays: there would be none to be picked
+// meanwhile. It returns the new ones, or nil if that is not needed.
 func (p *parts) introduce(ctx context.Context, wanted []config.Backend) (introduced []*pool.Backend) {
-	stays := func(b *pool.Backend) bool {
-		return slices.ContainsFunc(wanted, func(w config.Backend) bool { return w.URL.String() == b.String() })
-	}
-	all, upNow := wanted, false
+	all, upNow := slices.Clone(wanted), false
 	for i, b := range p.pool.Backends() {
-		up := b.State() == pool.Up
+		before := p.backends[i]
+		up := b.State() == pool.Up && !before.Drain
+		at := slices.IndexFunc(wanted, func(w config.Backend) bool { return w.URL.String() == b.String() })
 		switch {
-		case !stays(b):
-			all = append(all[:len(all):len(all)], p.backends[i])
+		case at < 0:
+			all = append(all, before)
 			upNow = upNow || up
+		case up && wanted[at].Drain:
+			all[at] = before
+			upNow = true
 		case up:
 			return nil
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -114,6 +115,33 @@ func TestBackendThatComesGetsNothingBeforeItsFirstProbe(t *testing.T) {
 	require.Equal(t, map[string]int{"a": 5, "slow": 5}, f.share(10))
 }
 
+// Draining, too, is no reason for a moment with nobody to answer.
+func TestOneThatDrainsServesUntilTheNextIsProbed(t *testing.T) {
+	a := newSample(t, "a")
+	probed, release := make(chan bool), make(chan bool)
+	slow := &sample{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/health" {
+			probed <- true
+			<-release
+		}
+		w.Write([]byte("slow"))
+	}))}
+	defer slow.Close()
+	free := sync.OnceFunc(func() { release <- true })
+	defer free() // also if the test fails, for the probe
+	const others = `"listen": "127.0.0.1:0", "log": {"level": "debug"}, "health": {"interval": "1h", "timeout": "1m"}`
+	f := startFiled(t, fmt.Sprintf(`{%s, "backends": [%q]}`, others, a.URL))
+	f.write(t, fmt.Sprintf(`{%s, "backends": [{"url": %q, "drain": true}, %q]}`, others, a.URL, slow.URL))
+	said := f.said()
+	f.asked <- syscall.SIGHUP
+	<-probed
+	require.Equal(t, map[string]int{"a": 10}, f.share(10))
+	free()
+	require.Eventually(t, func() bool { return f.said() > said }, testkit.Patience, time.Millisecond)
+	require.Equal(t, map[string]int{"slow": 10}, f.share(10))
+	require.Regexp(t, `msg="backends have another weight or role" backends=\[`+a.URL+`\]`, f.log.String())
+}
+
 func TestBadFileChangesNothingAndEveryProblemIsLogged(t *testing.T) {
 	a := newSample(t, "a")
 	f := startFiled(t, file(`"limits": {"target_bytes": "100"}`, a))
@@ -161,7 +189,9 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 		"listen": "127.0.0.1:00", "backends": b.URL, "policy": "random", "hash_key": "path", "hash_bound": "150%", "slow_start": "30s",
 		"resolve": "all", "resolve_interval": "31s", "trusted_proxies": "10.0.0.0/8", "plane": "nethttp", "half_close": "on", "shutdown_timeout": "31s",
 		"health.path": "/ready", "health.interval": "11s", "health.timeout": "1s", "health.jitter": "9%", "health.expect_status": "204",
-		"health.rise": "2", "health.fall": "2", "health.passive_fall": "2",
+		"health.rise": "2", "health.fall": "2", "health.passive_fall": "2", "health.passive_on": "503", "health.ejection": "1s", "health.ejection_most": "6m",
+		"fail_open": "on", "retries": "1", "retry_on": "503", "retry_budget": "21%", "retry_rate": "11", "retry_burst": "257",
+		"max_in_flight": "9", "backend_max_in_flight": "9", "queue": "9", "timeouts.queue": "2s", "timeouts.attempt": "1h", "timeouts.total": "1h",
 		"timeouts.dial": "3s", "timeouts.tls_handshake": "6s", "timeouts.response_head": "61s", "timeouts.backend_body": "6m", "timeouts.backend_idle": "91s",
 		"timeouts.expect_continue": "2s", "timeouts.client_head": "11s", "timeouts.client_body": "31s", "timeouts.client_idle": "76s",
 		"timeouts.write_stall": "61s", "timeouts.tunnel_idle": "2h", "timeouts.flush": "11ms",
@@ -182,8 +212,9 @@ func TestEverySettingChangesLiveOrIsNamed(t *testing.T) {
 			continue
 		}
 		t.Run(s.Key, func(t *testing.T) {
-			// The plane and the policy with which all of them can be on.
-			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL, "LB_POLICY": "consistent_hash", "PROXY_PLANE": "http1"}
+			// What all of them can be on with.
+			env := map[string]string{"PROXY_LISTEN_ADDR": "127.0.0.1:0", "TARGET_BACKEND_URLS": a.URL, "LB_POLICY": "consistent_hash", "PROXY_PLANE": "http1",
+				"RETRIES": "2", "MAX_IN_FLIGHT": "8"}
 			r := runEnv(t, env)
 			env[s.Env] = other[s.Key] // nobody reads it before being asked
 			r.asked <- syscall.SIGHUP
@@ -388,7 +419,7 @@ func TestSIGHUPReloadsAProcess(t *testing.T) {
 // Settings reach the part that they concern by a reload as they do at the start.
 func TestSettingsAreInForceAfterAReload(t *testing.T) {
 	probed := make(chan string, 100)
-	s := &sample{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/health", "/ready":
 			probed <- r.URL.Path
@@ -399,10 +430,12 @@ func TestSettingsAreInForceAfterAReload(t *testing.T) {
 		default:
 			w.Write([]byte(r.Header.Get("X-Forwarded-For")))
 		}
-	}))}
-	defer s.Close()
-	f := startFiled(t, file(`"health": {"interval": "1h", "passive_fall": 1000}`, s))
-	require.Equal(t, "/health", <-probed)
+	})
+	a, b := &sample{Server: httptest.NewServer(answer)}, &sample{Server: httptest.NewServer(answer)}
+	defer a.Close()
+	defer b.Close()
+	f := startFiled(t, file(`"health": {"interval": "1h", "passive_fall": 1000}`, a, b))
+	require.Equal(t, "/health/health", <-probed+<-probed)
 	forwarded := func() string {
 		p := testkit.Dial(t, f.addr)
 		p.Send("GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
@@ -411,12 +444,14 @@ func TestSettingsAreInForceAfterAReload(t *testing.T) {
 	}
 	require.Equal(t, "127.0.0.1", forwarded())
 
-	f.reload(file(`"health": {"interval": "1h", "path": "/ready", "passive_fall": 3}, "trusted_proxies": ["127.0.0.1"], "timeouts": {"response_head": "50ms"}`, s))
-	require.Equal(t, "/ready", <-probed)
+	f.reload(file(`"health": {"interval": "1h", "path": "/ready", "passive_fall": 3}, "trusted_proxies": ["127.0.0.1"], "timeouts": {"response_head": "50ms"}`, a, b))
+	require.Equal(t, "/ready/ready", <-probed+<-probed)
 	require.Equal(t, "192.0.2.1, 127.0.0.1", forwarded())
 	status, _ := f.get("/slow")
 	require.Equal(t, 504, status)
-	f.get("/abort")
+	for range 3 { // two failures for each
+		f.get("/abort")
+	}
 	require.NotContains(t, f.log.String(), "backend is down")
 	f.get("/abort")
 	f.log.await(t, `msg="backend is down" .* reason="reset_before_response`)

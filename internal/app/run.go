@@ -58,6 +58,7 @@ type parts struct {
 	links    links
 	drains   drains
 	warming  chan struct{} // tells warm that there is more to do
+	open     open
 }
 
 // build makes the parts and starts nothing.
@@ -87,6 +88,13 @@ func poolSettings(c *config.Config) pool.Settings {
 		Policy:     c.Balancing.Policy,
 		HashBound:  c.Balancing.HashBound,
 		SlowStart:  c.Balancing.SlowStart,
+		FailOpen:   c.Balancing.FailOpen,
+		Ejects:     c.Health.Ejection > 0,
+
+		MaxInFlight:        c.Bounds.InFlight,
+		BackendMaxInFlight: c.Bounds.BackendInFlight,
+		Queue:              c.Bounds.Queue,
+		Retries:            pool.Budget{Share: c.Retries.Share, Rate: c.Retries.Rate, Burst: c.Retries.Burst},
 	}
 }
 
@@ -99,6 +107,7 @@ func (p *parts) observe(r *exchange.Record) {
 
 // changed follows a backend's change of state.
 func (p *parts) changed(c pool.Change) {
+	defer p.tellOpen()
 	if c.To == pool.Up {
 		p.log.Info("backend is up", "backend", c.Backend, "from", c.From, "to", c.To, "reason", c.Reason)
 		p.rewarm()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
 	"go-proxy/internal/testkit"
 )
@@ -43,8 +44,8 @@ func TestPassiveFallIsASetting(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	r := start(t, []string{s.URL}, "-health-interval", "1h", "-health-passive-fall", "3")
-	for range 2 {
+	r := start(t, []string{s.URL + "/a", s.URL + "/b"}, "-health-interval", "1h", "-health-passive-fall", "3")
+	for range 4 { // two for each
 		status, _ := r.get("/")
 		require.Equal(t, 502, status)
 	}
@@ -170,6 +171,13 @@ func TestUnusedConnectionsToABackendThatWentDownAreClosed(t *testing.T) {
 	sick.Store(true)
 	require.NoError(t, <-ended)
 	r.log.await(t, "backend is down")
+}
+
+// The configuration takes the outcomes that there are.
+func TestEveryOutcomeHasItsName(t *testing.T) {
+	c, err := config.Proxy(nil, func(string) string { return "" })
+	require.NoError(t, err)
+	require.Equal(t, hop.SoftCauses(), c.PassiveOn, "all of them count, unless it is said otherwise")
 }
 
 // The configuration takes the policies that there are.

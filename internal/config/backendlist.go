@@ -42,14 +42,16 @@ func Backends(dst *[]Backend) Type {
 // inFile is the backend as the file has it. A URL that was taken holds nothing
 // secret.
 func (b Backend) inFile() any {
-	if b.Weight <= 1 && !b.Backup {
+	if b.Weight <= 1 && !b.Backup && !b.Drain && b.MaxInFlight == 0 {
 		return b.URL.String()
 	}
 	return struct {
-		URL    string `json:"url"`
-		Weight int    `json:"weight"`
-		Backup bool   `json:"backup"`
-	}{b.URL.String(), b.Weight, b.Backup}
+		URL         string `json:"url"`
+		Weight      int    `json:"weight"`
+		Backup      bool   `json:"backup"`
+		Drain       bool   `json:"drain"`
+		MaxInFlight int    `json:"max_in_flight,omitempty"`
+	}{b.URL.String(), b.Weight, b.Backup, b.Drain, b.MaxInFlight}
 }
 
 // settings is the table of what a backend has that is an object of the file.
@@ -62,6 +64,10 @@ func (b *Backend) settings(setURL func(string) error) []Setting {
 			Help: "its part of the traffic, relative to the others'"},
 		{Key: "backup", Default: "off", Type: Switch(&b.Backup),
 			Help: "takes traffic only while every backend that is none is down"},
+		{Key: "drain", Default: "off", Type: Switch(&b.Drain),
+			Help: "gets no new requests; those that it has end as they like"},
+		{Key: "max_in_flight", Default: "off", Type: IntOrOff(&b.MaxInFlight, 1, 1e6),
+			Help: "requests that it has at a time; off: as backend_max_in_flight says"},
 	}
 }
 

@@ -14,6 +14,9 @@ type Backend struct {
 	URL    *url.URL
 	Weight int  // its part of the traffic, relative to the others', up to MaxWeight; 0: 1
 	Backup bool // takes traffic only while every backend that is none is down
+	Drain  bool // takes no new traffic
+
+	MaxInFlight int // requests at a time; 0: as Bounds say
 }
 
 // Port is the URL's, or its scheme's own.

@@ -15,8 +15,11 @@ type Config struct {
 	Backends       []Backend
 	Resolve        Resolve
 	Balancing      Balancing
+	Retries        Retries
+	Bounds         Bounds
 	Health         Health
-	HalfClose      bool // a client that has sent a FIN may wait for its answer
+	PassiveOn      []string // outcomes of requests that count against a backend
+	HalfClose      bool     // a client that has sent a FIN may wait for its answer
 	Timeouts       Timeouts
 	Limits         Limits
 	TrustedProxies []netip.Prefix
@@ -39,6 +42,7 @@ type Balancing struct {
 	HashKey   HashKey
 	HashBound float64       // most leases of one backend, as a multiple of its share; 0: no bound
 	SlowStart time.Duration // until a backend that came back has its whole share; 0: none
+	FailOpen  bool          // when none is alive those that are down are tried
 }
 
 // Hashes reports whether the policy goes by HashKey.
@@ -46,6 +50,22 @@ func (b Balancing) Hashes() bool { return b.Policy == "consistent_hash" }
 
 // Weighs reports whether the policy goes by the backends' weights.
 func (b Balancing) Weighs() bool { return b.Policy != "round_robin" }
+
+// Retries says which requests are tried again on another backend, and how many.
+type Retries struct {
+	Most  int      // for one request
+	On    []string // statuses that a response is not passed on with, if another backend may have a better one
+	Share float64  // of all requests
+	Rate  int      // a second, on top
+	Burst int      // that may be saved up
+}
+
+// Bounds are of what is under way. 0: none.
+type Bounds struct {
+	InFlight        int
+	BackendInFlight int // of one backend
+	Queue           int // requests that wait for a place
+}
 
 // Health says how backends are judged.
 type Health struct {
@@ -56,6 +76,10 @@ type Health struct {
 	ExpectStatus int
 	Rise, Fall   int // consecutive probes
 	PassiveFall  int // consecutive exchanges
+
+	// How long one that traffic took down stays out at least: doubling each time,
+	// up to the most. 0: until a probe succeeds.
+	Ejection, EjectionMost time.Duration
 }
 
 // Timeouts bound every wait.
@@ -72,6 +96,9 @@ type Timeouts struct {
 	WriteStall     time.Duration // a peer that takes nothing
 	TunnelIdle     time.Duration
 	Flush          time.Duration // how long an answer of known length may be held back
+	Queue          time.Duration // for a place among those in flight
+	Attempt        time.Duration // from its begin to the response head, without the client's part; 0: no limit
+	Total          time.Duration // for one exchange; 0: no limit
 }
 
 // Limits bound every buffer, and what clients can have without one.

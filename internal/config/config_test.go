@@ -44,15 +44,17 @@ func TestDefaultsAreTheContracts(t *testing.T) {
 		Balancing: config.Balancing{
 			Policy: "round_robin", HashKey: config.HashKey{Part: config.KeyClientAddress},
 		},
+		Retries:   config.Retries{Share: 0.2, Rate: 10, Burst: 256},
+		PassiveOn: []string{"reset_before_response", "bad_response", "response_timeout", "truncated_by_backend", "backend_body_timeout", "attempt_timeout"},
 		Health: config.Health{
 			Path: "/health", Interval: 10 * time.Second, Timeout: 2 * time.Second, Jitter: 0.1,
-			ExpectStatus: 200, Rise: 1, Fall: 1, PassiveFall: 1,
+			ExpectStatus: 200, Rise: 1, Fall: 1, PassiveFall: 1, EjectionMost: 5 * time.Minute,
 		},
 		Timeouts: config.Timeouts{
 			Dial: 2 * time.Second, TLSHandshake: 5 * time.Second, ResponseHead: 60 * time.Second,
 			BackendBody: 5 * time.Minute, BackendIdle: 90 * time.Second, ExpectContinue: time.Second,
 			ClientHead: 10 * time.Second, ClientBody: 30 * time.Second, ClientIdle: 75 * time.Second,
-			WriteStall: 60 * time.Second, TunnelIdle: time.Hour, Flush: 10 * time.Millisecond,
+			WriteStall: 60 * time.Second, TunnelIdle: time.Hour, Flush: 10 * time.Millisecond, Queue: time.Second,
 		},
 		Limits: config.Limits{
 			HeaderBytes: 32 << 10, HeaderLines: 128, TargetBytes: 8 << 10, BodyBytes: 0, ReplayBytes: 64 << 10,

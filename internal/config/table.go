@@ -4,13 +4,17 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // Settings is the table of the reverse proxy's settings. Setting a row's
 // value changes c.
 func (c *Config) Settings() []Setting {
-	b, h, t, l := &c.Balancing, &c.Health, &c.Timeouts, &c.Limits
+	return slices.Concat(c.general(), c.balancing(), c.resilience(), c.health(), c.timeouts(), c.limits(), c.log())
+}
+
+func (c *Config) general() []Setting {
 	return []Setting{
 		{Key: fileKey, Env: "PROXY_CONFIG", Type: Text(&c.File, "the path of a file that can be read", notEmpty), NotInFile: true,
 			Help: "file with the settings that neither a flag nor a variable gives"},
@@ -20,14 +24,6 @@ func (c *Config) Settings() []Setting {
 			Help: "address that clients connect to"},
 		{Key: "backends", Env: "TARGET_BACKEND_URLS", Default: "http://localhost:8080", Type: Backends(&c.Backends),
 			Help: "URLs of the backends; a path is a prefix"},
-		{Key: "policy", Env: "LB_POLICY", Default: "round_robin", Type: OneOf(&b.Policy, policies...),
-			Help: "which backend is next"},
-		{Key: "hash_key", Env: "LB_HASH_KEY", Default: "client_address", Type: hashKey(&b.HashKey),
-			Help: "part of a request that consistent_hash goes by"},
-		{Key: "hash_bound", Env: "LB_HASH_BOUND", Default: "off", Type: Bound(&b.HashBound),
-			Help: "most requests at a time that consistent_hash gives to a backend, relative to its share of all"},
-		{Key: "slow_start", Env: "LB_SLOW_START", Default: "off", Type: DurationOrOff(&b.SlowStart),
-			Help: "time in which a backend that came back rises from 10 % of its share to all of it"},
 		{Key: "resolve", Env: "BACKEND_RESOLVE", Default: "one", Type: OneOf(&c.Resolve.Mode, "one", "all"),
 			Help: "whether a backend's name is one backend, or all of its addresses are one each"},
 		{Key: "resolve_interval", Env: "BACKEND_RESOLVE_INTERVAL", Default: "30s", Type: Duration(&c.Resolve.Interval),
@@ -40,7 +36,50 @@ func (c *Config) Settings() []Setting {
 			Help: "a client that has ended its side still gets its answer; plane http1 only"},
 		{Key: "shutdown_timeout", Env: "SHUTDOWN_TIMEOUT", Default: "30s", Type: Duration(&c.Shutdown),
 			Help: "time for requests in flight to end after SIGTERM or SIGINT, or with a backend that is removed"},
+	}
+}
 
+func (c *Config) balancing() []Setting {
+	b := &c.Balancing
+	return []Setting{
+		{Key: "policy", Env: "LB_POLICY", Default: "round_robin", Type: OneOf(&b.Policy, policies...),
+			Help: "which backend is next"},
+		{Key: "hash_key", Env: "LB_HASH_KEY", Default: "client_address", Type: hashKey(&b.HashKey),
+			Help: "part of a request that consistent_hash goes by"},
+		{Key: "hash_bound", Env: "LB_HASH_BOUND", Default: "off", Type: Bound(&b.HashBound),
+			Help: "most requests at a time that consistent_hash gives to a backend, relative to its share of all"},
+		{Key: "slow_start", Env: "LB_SLOW_START", Default: "off", Type: DurationOrOff(&b.SlowStart),
+			Help: "time in which a backend that came back rises from 10 % of its share to all of it"},
+		{Key: "fail_open", Env: "FAIL_OPEN", Default: "off", Type: Switch(&b.FailOpen),
+			Help: "while no backend is alive those that are down are tried anyway"},
+	}
+}
+
+func (c *Config) resilience() []Setting {
+	r, b := &c.Retries, &c.Bounds
+	return []Setting{
+		{Key: "retries", Env: "RETRIES", Default: "0", Type: Int(&r.Most, 0, 10),
+			Help: "other backends that a request is tried on after one has failed, if it may be sent again"},
+		{Key: "retry_on", Env: "RETRY_ON", Default: "none", Type: Words(&r.On, "502, 503 or 504", "502", "503", "504"),
+			Help: "statuses after which an idempotent request is tried on another backend, too"},
+		{Key: "retry_budget", Env: "RETRY_BUDGET", Default: "20%", Type: percentage(&r.Share, 0, 100, 20),
+			Help: "retries at most, as a share of all requests"},
+		{Key: "retry_rate", Env: "RETRY_RATE", Default: "10", Type: Int(&r.Rate, 0, 1000000),
+			Help: "retries a second that are allowed on top of the share"},
+		{Key: "retry_burst", Env: "RETRY_BURST", Default: "256", Type: Int(&r.Burst, 256, 1000000),
+			Help: "allowed retries that are saved up while none are needed"},
+		{Key: "max_in_flight", Env: "MAX_IN_FLIGHT", Default: "off", Type: IntOrOff(&b.InFlight, 1, 1e6),
+			Help: "requests that are with backends at a time; above it 503"},
+		{Key: "backend_max_in_flight", Env: "BACKEND_MAX_IN_FLIGHT", Default: "off", Type: IntOrOff(&b.BackendInFlight, 1, 1e6),
+			Help: "requests that are with one backend at a time; others get what is beyond"},
+		{Key: "queue", Env: "QUEUE", Default: "off", Type: IntOrOff(&b.Queue, 1, 1e5),
+			Help: "requests that wait for a place among those in flight, first come, first served"},
+	}
+}
+
+func (c *Config) health() []Setting {
+	h := &c.Health
+	return []Setting{
 		{Key: "health.path", Env: "HEALTH_CHECK_PATH", Default: "/health", Type: healthPath(&h.Path),
 			Help: "path probed on each backend, from its root"},
 		{Key: "health.interval", Env: "HEALTH_CHECK_INTERVAL", Default: "10s", Type: Duration(&h.Interval),
@@ -58,7 +97,19 @@ func (c *Config) Settings() []Setting {
 			Help: "bad probes in a row that take a backend out"},
 		{Key: "health.passive_fall", Env: "HEALTH_PASSIVE_FALL", Default: "1", Type: Int(&h.PassiveFall, 1, 1000),
 			Help: "requests in a row failed by a backend that take it out"},
+		{Key: "health.passive_on", Env: "HEALTH_PASSIVE_ON", Default: strings.Join(softOutcomes, ","),
+			Type: Words(&c.PassiveOn, strings.Join(softOutcomes, ", ")+" or a status from 500 to 599", append(serverErrors(), softOutcomes...)...),
+			Help: "outcomes of requests that count against a backend; that it cannot be reached always does"},
+		{Key: "health.ejection", Env: "HEALTH_EJECTION", Default: "off", Type: DurationOrOff(&h.Ejection),
+			Help: "time that a backend stays out at least after requests took it out; doubles each time it happens again"},
+		{Key: "health.ejection_most", Env: "HEALTH_EJECTION_MOST", Default: "5m", Type: Duration(&h.EjectionMost),
+			Help: "longest time of an ejection"},
+	}
+}
 
+func (c *Config) timeouts() []Setting {
+	t := &c.Timeouts
+	return []Setting{
 		{Key: "timeouts.dial", Env: "DIAL_TIMEOUT", Default: "2s", Type: Duration(&t.Dial),
 			Help: "time to connect to a backend"},
 		{Key: "timeouts.tls_handshake", Env: "TLS_HANDSHAKE_TIMEOUT", Default: "5s", Type: Duration(&t.TLSHandshake),
@@ -83,7 +134,18 @@ func (c *Config) Settings() []Setting {
 			Help: "time an upgraded connection may be silent in both directions"},
 		{Key: "timeouts.flush", Env: "FLUSH_INTERVAL", Default: "10ms", Type: Duration(&t.Flush),
 			Help: "time an answer of known length may be held back; others are flushed at once"},
+		{Key: "timeouts.queue", Env: "QUEUE_TIMEOUT", Default: "1s", Type: Duration(&t.Queue),
+			Help: "time to wait for a place among the requests in flight"},
+		{Key: "timeouts.attempt", Env: "ATTEMPT_TIMEOUT", Default: "off", Type: DurationOrOff(&t.Attempt),
+			Help: "time for a backend to be connected to and to send a response head; what a client needs for its body does not count"},
+		{Key: "timeouts.total", Env: "TOTAL_TIMEOUT", Default: "off", Type: DurationOrOff(&t.Total),
+			Help: "time from a request head to the end of the response, whatever it is spent on; tunnels have none"},
+	}
+}
 
+func (c *Config) limits() []Setting {
+	l := &c.Limits
+	return []Setting{
 		{Key: "limits.connections", Env: "MAX_CONNECTIONS", Default: "off", Type: IntOrOff(&l.Conns, 1, 1e6),
 			Help: "connections of clients at a time; more are reset at once"},
 		{Key: "limits.connections_per_client", Env: "MAX_CONNECTIONS_PER_CLIENT", Default: "off", Type: IntOrOff(&l.ConnsPerClient, 1, 1e6),
@@ -104,7 +166,11 @@ func (c *Config) Settings() []Setting {
 			Help: "1xx responses to one request; above it 502"},
 		{Key: "limits.idle_conns", Env: "BACKEND_IDLE_CONNS", Default: "1024", Type: Int(&l.IdleConns, 1, 1<<20),
 			Help: "unused connections kept per backend"},
+	}
+}
 
+func (c *Config) log() []Setting {
+	return []Setting{
 		{Key: "log.format", Env: "LOG_FORMAT", Default: "text", Type: OneOf(&c.Log.Format, "text", "json"),
 			Help: "form of the log and of the access log"},
 		{Key: "log.level", Env: "LOG_LEVEL", Default: "info", Type: OneOf(&c.Log.Level, "debug", "info", "warn", "error"),
@@ -126,6 +192,9 @@ func notEmpty(value string) error {
 	}
 	return nil
 }
+
+// softOutcomes are the names that package hop knows.
+var softOutcomes = []string{"reset_before_response", "bad_response", "response_timeout", "truncated_by_backend", "backend_body_timeout", "attempt_timeout"}
 
 // policies are the names that package pool knows.
 var policies = []string{"round_robin", "weighted_round_robin", "least_connections", "power_of_two", "random", "consistent_hash"}

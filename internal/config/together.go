@@ -35,6 +35,9 @@ func (c *Config) checkTogether(origins map[string]Origin, known Problems) Proble
 	if t.sure("policy", "backends", "slow_start", "hash_key", "hash_bound") {
 		t.unusedByPolicy()
 	}
+	if t.sure("retries", "retry_on", "queue", "max_in_flight", "backend_max_in_flight", "backends", "health.ejection", "health.ejection_most") {
+		t.unusedByResilience()
+	}
 	if t.sure("half_close", "plane") {
 		t.halfClose()
 	}
@@ -137,4 +140,23 @@ func (t *together) unusedByPolicy() {
 			unused("backends", t.origins["backends"].items[i], fmt.Sprintf("the weight of %s", b.URL), weighing)
 		}
 	}
+}
+
+// unusedByResilience finds what only has a meaning beside something else.
+func (t *together) unusedByResilience() {
+	if len(t.Retries.On) > 0 && t.Retries.Most == 0 {
+		t.blame("retry_on", t.origins["retry_on"], "it with retries of 1 or more", "not used without retries (%s)", t.origins["retries"].Source)
+	}
+	if t.Bounds.Queue > 0 && !t.bounded() {
+		t.blame("queue", t.origins["queue"], "it with max_in_flight or backend_max_in_flight", "nobody ever waits without a bound of the requests in flight")
+	}
+	if h := &t.Health; h.Ejection > h.EjectionMost {
+		t.blame("health.ejection", t.origins["health.ejection"], "a duration up to that",
+			"longer than health.ejection_most, which is %v (%s)", h.EjectionMost, t.origins["health.ejection_most"].Source)
+	}
+}
+
+func (t *together) bounded() bool {
+	return t.Bounds.InFlight > 0 || t.Bounds.BackendInFlight > 0 ||
+		slices.ContainsFunc(t.Backends, func(b Backend) bool { return b.MaxInFlight > 0 })
 }

@@ -7,6 +7,7 @@
 package exchange
 
 import (
+	"strconv"
 	"time"
 
 	"go-proxy/internal/hop"
@@ -34,14 +35,18 @@ type Record struct {
 type Attempt struct {
 	Backend string
 	Cause   hop.Cause // how it ended; None: answered
+	Status  int       // of a response that another was preferred to; 0: none
 }
 
 // Outcome names how the attempt ended.
 func (a Attempt) Outcome() string {
-	if a.Cause == hop.None {
-		return "answered"
+	switch {
+	case a.Cause != hop.None:
+		return a.Cause.String()
+	case a.Status != 0:
+		return strconv.Itoa(a.Status)
 	}
-	return a.Cause.String()
+	return "answered"
 }
 
 // Backend is the one tried last, or "".

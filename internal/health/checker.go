@@ -145,10 +145,10 @@ func (c *Checker) Renew(b *pool.Backend) {
 	}
 }
 
-// Nudge asks for a probe at once, because traffic has marked the backend down.
-// It is granted unless the backend came back less than an interval ago: one
-// that answers probes but fails requests would flap. It never waits for a
-// probe.
+// Nudge tells that traffic has marked the backend down. Without ejections it is
+// probed at once, unless it came back less than an interval ago: one that
+// answers probes but fails requests would flap. With them it is not probed
+// before its ejection is over. Nudge never waits for a probe.
 func (c *Checker) Nudge(b *pool.Backend) {
 	c.mu.Lock()
 	w := c.watchers[b]

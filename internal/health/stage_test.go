@@ -125,7 +125,7 @@ func (p *scripted) Close() { p.stage.open.Add(-1) }
 
 // judging are the pool's settings for those of health.
 func judging(s config.Health) pool.Settings {
-	return pool.Settings{Thresholds: pool.Thresholds{Rise: s.Rise, Fall: s.Fall, PassiveFall: s.PassiveFall}}
+	return pool.Settings{Thresholds: pool.Thresholds{Rise: s.Rise, Fall: s.Fall, PassiveFall: s.PassiveFall}, Ejects: s.Ejection > 0}
 }
 
 // set makes a stage on which nothing runs yet. react, if not nil, hears of

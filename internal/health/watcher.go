@@ -26,6 +26,7 @@ type watcher struct {
 	settings config.Health
 	prober   Prober
 	returned time.Time // when the backend last came back
+	ejection ejection
 }
 
 func newWatcher(c *Checker, b *pool.Backend, s config.Health) *watcher {
@@ -58,9 +59,17 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+			w.readmit()
 		case s := <-w.changed:
 			w.adopt(s)
+			if s.Ejection > 0 && time.Now().Before(w.ejection.over) {
+				continue
+			}
 		case <-w.nudged:
+			if w.settings.Ejection > 0 {
+				timer.Reset(w.eject())
+				continue
+			}
 			if !w.mayHurry() {
 				continue
 			}

@@ -8,7 +8,9 @@ const AllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // TryLater reports whether asking again after a while may help, which
 // Retry-After says (RFC 9110, 10.2.3).
-func (c Cause) TryLater() bool { return c == NoBackendAlive || c == Shutdown || c == BackendRemoved }
+func (c Cause) TryLater() bool {
+	return c == NoBackendAlive || c == Overloaded || c == Shutdown || c == BackendRemoved
+}
 
 // AppendAnswer appends the content of the proxy's own answer for the cause: the
 // status with its phrase, the cause, and nothing that tells of what is behind

@@ -9,23 +9,22 @@ func Stale(cause Cause, reused, silent bool) bool {
 	return reused && silent && cause == ResetBeforeResponse
 }
 
-// Result is what an attempt says of its backend.
-type Result uint8
+// Progress is how far an attempt came that failed.
+type Progress struct {
+	Sent   bool // a part of the request, as far as can be told
+	Silent bool // the backend has sent nothing for it
+	Kept   bool // what was read of the request is there to be sent again
+}
 
-// What there is to say.
-const (
-	Answered Result = iota
-	Nothing         // the client left or was at fault, or the connection was stale
-	Failed
-)
+// MayRepeat reports whether the request may be sent again: if nothing of it was
+// sent, or if carrying it out twice is like once and nothing has been received
+// (RFC 9110, 9.2.2).
+func MayRepeat[S Text](method S, p Progress) bool {
+	return p.Kept && (!p.Sent || p.Silent && Idempotent(method))
+}
 
-// Judge finds the result of an attempt that ended so.
-func Judge(cause Cause, stale bool) Result {
-	switch {
-	case cause == None || cause == TunnelIdle:
-		return Answered
-	case cause.Party() != Backend || stale:
-		return Nothing
-	}
-	return Failed
+// MayRetry reports whether a request that failed so may be tried on another
+// backend.
+func MayRetry[S Text](method S, cause Cause, p Progress) bool {
+	return cause.Party() == Backend && MayRepeat(method, p)
 }

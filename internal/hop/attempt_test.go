@@ -23,17 +23,6 @@ func TestStaleConnectionIsAReusedOneThatEndsInSilence(t *testing.T) {
 	require.False(t, hop.Stale(hop.None, true, true))
 }
 
-func TestOnlyABackendsFailuresAreItsOwn(t *testing.T) {
-	for cause, want := range map[hop.Cause]hop.Result{
-		hop.None: hop.Answered, hop.TunnelIdle: hop.Answered,
-		hop.ClientGone: hop.Nothing, hop.ClientTimeout: hop.Nothing, hop.BodyTooLarge: hop.Nothing, hop.Shutdown: hop.Nothing,
-		hop.DialRefused: hop.Failed, hop.BadResponse: hop.Failed, hop.TruncatedByBackend: hop.Failed, hop.ResetBeforeResponse: hop.Failed,
-	} {
-		require.Equal(t, want, hop.Judge(cause, false), cause.String())
-	}
-	require.Equal(t, hop.Nothing, hop.Judge(hop.ResetBeforeResponse, true), "a stale connection says nothing")
-}
-
 func TestDialCauseTellsWhyNoConnectionCame(t *testing.T) {
 	for want, errs := range map[hop.Cause][]error{
 		hop.DialRefused: {syscall.ECONNREFUSED, fmt.Errorf("dial: %w", os.NewSyscallError("connect", syscall.ECONNREFUSED))},
@@ -49,7 +38,7 @@ func TestDialCauseTellsWhyNoConnectionCame(t *testing.T) {
 func TestProxysOwnAnswer(t *testing.T) {
 	require.Equal(t, "before503 Service Unavailable: no_backend_alive\n",
 		string(hop.AppendAnswer([]byte("before"), hop.NoBackendAlive, "Service Unavailable")))
-	for _, c := range []hop.Cause{hop.NoBackendAlive, hop.Shutdown, hop.BackendRemoved} {
+	for _, c := range []hop.Cause{hop.NoBackendAlive, hop.Overloaded, hop.Shutdown, hop.BackendRemoved} {
 		require.True(t, c.TryLater(), c.String())
 	}
 	for _, c := range []hop.Cause{hop.DialRefused, hop.ResponseTimeout, hop.BadRequest, hop.None} {

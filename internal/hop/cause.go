@@ -8,6 +8,7 @@ type Cause uint8
 const (
 	None Cause = iota
 	NoBackendAlive
+	Overloaded
 	DialRefused
 	DialFailed
 	DialTimeout
@@ -17,6 +18,8 @@ const (
 	ResponseTimeout
 	TruncatedByBackend
 	BackendBodyTimeout
+	AttemptTimeout
+	TotalTimeout
 	ClientGone
 	ClientTimeout
 	ClientWriteTimeout
@@ -51,6 +54,7 @@ var causes = [numCauses]struct {
 }{
 	None:                {"", 0, Nobody},
 	NoBackendAlive:      {"no_backend_alive", 503, Proxy},
+	Overloaded:          {"overloaded", 503, Proxy},
 	DialRefused:         {"dial_refused", 502, Backend},
 	DialFailed:          {"dial_failed", 502, Backend},
 	DialTimeout:         {"dial_timeout", 504, Backend},
@@ -60,6 +64,8 @@ var causes = [numCauses]struct {
 	ResponseTimeout:     {"response_timeout", 504, Backend},
 	TruncatedByBackend:  {"truncated_by_backend", 502, Backend},
 	BackendBodyTimeout:  {"backend_body_timeout", 504, Backend},
+	AttemptTimeout:      {"attempt_timeout", 504, Backend},
+	TotalTimeout:        {"total_timeout", 504, Proxy},
 	ClientGone:          {"client_gone", 499, Client},
 	ClientTimeout:       {"client_timeout", 408, Client},
 	ClientWriteTimeout:  {"client_write_timeout", 499, Client},

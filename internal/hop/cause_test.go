@@ -18,6 +18,7 @@ func TestCauseIsAnsweredAndBlamedByTheTable(t *testing.T) {
 		party  Party
 	}{
 		NoBackendAlive: {"no_backend_alive", 503, Proxy},
+		Overloaded:     {"overloaded", 503, Proxy},
 
 		DialRefused: {"dial_refused", 502, Backend},
 		DialFailed:  {"dial_failed", 502, Backend},
@@ -31,6 +32,9 @@ func TestCauseIsAnsweredAndBlamedByTheTable(t *testing.T) {
 
 		TruncatedByBackend: {"truncated_by_backend", 502, Backend},
 		BackendBodyTimeout: {"backend_body_timeout", 504, Backend},
+
+		AttemptTimeout: {"attempt_timeout", 504, Backend},
+		TotalTimeout:   {"total_timeout", 504, Proxy},
 
 		ClientGone:         {"client_gone", 499, Client},
 		ClientWriteTimeout: {"client_write_timeout", 499, Client},

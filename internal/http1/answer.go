@@ -3,6 +3,7 @@ package http1
 import (
 	"strconv"
 
+	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 )
 
@@ -13,6 +14,8 @@ type answer struct {
 	length int64   // said in the head; -1: none
 	closes bool    // the connection ends behind it
 	date   []byte  // for a backend without a clock
+
+	explanation []string // see exchange.ExplainField
 }
 
 // answerTo decides how a response goes to the client: with its length if it has
@@ -55,6 +58,9 @@ func (h *responseHead) appendTo(dst []byte, a *answer) []byte {
 	dst = appendLength(dst, a.length)
 	if a.closes {
 		dst = append(dst, "Connection: close\r\n"...)
+	}
+	for _, line := range a.explanation {
+		dst = appendField(dst, []byte(records.ExplainField), []byte(line))
 	}
 	return append(dst, "\r\n"...)
 }

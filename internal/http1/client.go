@@ -21,7 +21,7 @@ type client struct {
 func newClient(p *Plane, accepted net.Conn) *client {
 	outer, ok := accepted.(*netconn.Conn)
 	if !ok {
-		outer = netconn.New(accepted, p.settings.Load().timeouts.WriteStall, nil)
+		outer = netconn.New(accepted, p.settings.Load().Timeouts.WriteStall, nil)
 	}
 	c := &client{plane: p, addr: outer.RemoteAddr().String()}
 	c.outer = outer

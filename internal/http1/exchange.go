@@ -23,13 +23,22 @@ type exchange struct {
 	body     body   // of the request
 	offer    []byte // the protocols that the client would switch to
 
-	lease   pool.Lease
-	leased  bool
-	backend *conn
-	silent  bool // the backend has sent nothing since it was asked
+	lease  pool.Lease
+	leased bool
+	next   pool.Lease // of the backend to be tried after this one; its Backend is nil if there is none
+	tried  []*pool.Backend
 
+	from      peer // who the client is
+	policyKey pool.Key
+	suspect   bool // see hop.Outcome
+	progress  hop.Progress
+	backend   *conn
+	silent    bool // the backend has sent nothing since it was asked
+
+	raw, kept  []byte // the head as it came: a view, and a copy if there may be retries
 	sent       []byte // to the backend, from the start
-	replayable bool   // that is all that was sent
+	headEnd    int    // in sent
+	replayable bool   // sent is all that was sent
 	sentWhole  bool   // the whole request was
 	part       []byte // what is sent and not kept
 	upload     upload
@@ -37,6 +46,7 @@ type exchange struct {
 	response responseHead
 	content  body   // of the response
 	out      []byte // to the client
+	explains bool   // to the client how its response came to be
 	keep     bool   // the client's connection, for another request
 	answered bool   // a final head was sent
 	reset    bool   // the client's connection ends with a reset
@@ -73,7 +83,7 @@ func (p *Plane) open(c *client) *exchange {
 	x.body.start(noBody, 0)
 	x.content.start(noBody, 0)
 	x.keep, x.answered, x.reset, x.leased = false, false, false, false
-	x.final, x.continued = false, false
+	x.final, x.continued, x.suspect = false, false, false
 	return x
 }
 
@@ -83,10 +93,12 @@ const mostKept = 64 << 10
 // close gives the memory back.
 func (x *exchange) close() {
 	x.client.outer.SetBusy(false)
-	x.client, x.backend, x.lease = nil, nil, pool.Lease{}
+	x.client, x.backend, x.lease, x.raw = nil, nil, pool.Lease{}, nil
+	clear(x.tried)
+	x.tried = x.tried[:0]
 	x.record.Reset()
-	if cap(x.sent)+cap(x.part)+cap(x.out) > mostKept {
-		x.sent, x.part, x.out = nil, nil, nil
+	if cap(x.sent)+cap(x.part)+cap(x.out)+cap(x.kept) > mostKept {
+		x.sent, x.part, x.out, x.kept = nil, nil, nil, nil
 	}
 	x.plane.exchanges.Put(x)
 }
@@ -105,6 +117,7 @@ func (x *exchange) run() (keep bool) {
 		cause = x.refuse()
 	}
 	if cause == hop.None {
+		x.begin()
 		x.forward()
 	} else {
 		x.answer(cause)
@@ -133,7 +146,8 @@ func (x *exchange) readHead() (cause hop.Cause, quiet bool) {
 				return cause, cause != hop.ClientTimeout
 			}
 			c.in.consume(end)
-			return x.parse(head[:end]), false
+			x.raw = head[:end]
+			return x.parse(x.raw), false
 		}
 		if err := c.fill(); err != nil {
 			cause := c.endRead()
@@ -160,7 +174,7 @@ func (x *exchange) oversized(head []byte) hop.Cause {
 	if len(line) == len(head) { // not even this has come whole
 		line = append(line[:len(line):len(line)], " HTTP/1.1"...)
 	}
-	if f := x.request.parseLine(line); f == "" && int64(len(x.request.target)) > x.settings.limits.TargetBytes {
+	if f := x.request.parseLine(line); f == "" && int64(len(x.request.target)) > x.settings.Limits.TargetBytes {
 		return hop.TargetTooLong
 	}
 	return hop.HeaderTooLarge
@@ -168,8 +182,8 @@ func (x *exchange) oversized(head []byte) hop.Cause {
 
 // refuse says why a request must not be forwarded, or None.
 func (x *exchange) refuse() hop.Cause {
-	h, most := &x.request, x.settings.limits.BodyBytes
-	if cause := hop.RefuseTarget(h.method, h.target, x.settings.limits.TargetBytes); cause != hop.None {
+	h, most := &x.request, x.settings.Limits.BodyBytes
+	if cause := hop.RefuseTarget(h.method, h.target, x.settings.Limits.TargetBytes); cause != hop.None {
 		return cause
 	}
 	switch {
@@ -188,10 +202,11 @@ func (x *exchange) refuse() hop.Cause {
 func (x *exchange) answer(cause hop.Cause) {
 	x.record.Cause = cause
 	x.keep = false
+	x.client.due.Store(0)
 	if cause == hop.ClientGone || x.plane.closing.Load() {
 		return
 	}
-	x.keep = cause.Party() != hop.Client && !x.mustClose()
+	x.keep = cause.Party() != hop.Client && cause != hop.TotalTimeout && !x.mustClose()
 	x.out = x.appendAnswer(x.out[:0], cause)
 	x.record.Status = cause.Status()
 	_, err := x.client.write(theClientToTake, x.out)
@@ -206,7 +221,7 @@ func (x *exchange) appendAnswer(dst []byte, cause hop.Cause) []byte {
 	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: "...)
 	dst = append(append(dst, *x.plane.sweeper.date.Load()...), "\r\n"...)
 	if cause.TryLater() {
-		dst = append(append(dst, "Retry-After: "...), x.settings.retryAfter...)
+		dst = append(append(dst, "Retry-After: "...), x.settings.RetryAfter(cause)...)
 		dst = append(dst, "\r\n"...)
 	}
 	if cause == hop.MethodNotAllowed {
@@ -215,6 +230,7 @@ func (x *exchange) appendAnswer(dst []byte, cause hop.Cause) []byte {
 	if !x.keep {
 		dst = append(dst, "Connection: close\r\n"...)
 	}
+	dst = x.appendExplanation(dst)
 	var scratch [128]byte
 	text := hop.AppendAnswer(scratch[:0], cause, phrase)
 	dst = append(appendLength(dst, int64(len(text))), "\r\n"...)
@@ -246,6 +262,7 @@ func (x *exchange) finish() {
 	if r.Status == 0 {
 		r.Status = r.Cause.Status()
 	}
+	x.client.due.Store(0)
 	r.Received += x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)
@@ -258,6 +275,10 @@ func (x *exchange) finish() {
 func (x *exchange) abandon() {
 	if x.leased {
 		x.lease.Abandoned()
+	}
+	if x.next.Backend != nil {
+		x.next.Abandoned()
+		x.next = pool.Lease{}
 	}
 	if x.backend != nil {
 		x.backend.shut()

@@ -1,24 +1,22 @@
 package http1
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 
 	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
+	"go-proxy/internal/pool"
 )
 
-// forward tries one backend and answers for it if it fails.
+// forward tries a backend, and others if it may, and answers if all fail.
 func (x *exchange) forward() {
-	if !x.acquire() {
-		x.answer(hop.NoBackendAlive)
-		return
+	x.describe()
+	cause := x.acquire()
+	if cause == hop.None {
+		cause = x.tries()
 	}
-	if log := x.plane.log; log.Enabled(x.plane.ctx, slog.LevelDebug) {
-		log.Debug("picked", "backend", x.lease.Backend, "client", x.client.addr, "method", string(x.record.Method), "path", string(x.record.Path))
-	}
-	x.compose()
-	cause := x.attempts()
 	if cause != hop.None && !x.answered {
 		x.answer(cause)
 		return
@@ -29,34 +27,50 @@ func (x *exchange) forward() {
 	}
 }
 
-// acquire takes a lease: of the backend on whose connection the client has
-// logged in, or of the next one.
-func (x *exchange) acquire() bool {
-	if private := x.client.private; private != nil {
-		if x.lease, x.leased = x.plane.pool.AcquireThis(private.upstream.backend); x.leased {
-			return true
-		}
+// tries tries one backend after the other until one answers, or none may be
+// tried any more.
+func (x *exchange) tries() hop.Cause {
+	if x.triesLeft() {
+		x.kept = append(x.kept[:0], x.raw...)
 	}
-	var err error
-	x.lease, err = x.plane.pool.Acquire(x.key())
-	x.leased = err == nil
-	return x.leased
+	for {
+		if log := x.plane.log; log.Enabled(x.plane.ctx, slog.LevelDebug) {
+			log.Debug("picked", "backend", x.lease.Backend, "client", x.client.addr, "method", string(x.record.Method), "path", string(x.record.Path))
+		}
+		x.compose()
+		cause := x.attempts()
+		if x.next.Backend == nil && (cause == hop.None || x.answered || !x.retries(cause)) {
+			return cause
+		}
+		x.lease, x.leased, x.next = x.next, true, pool.Lease{}
+	}
 }
 
 // compose makes what the backend is sent first: the head, and what of the body
-// has come with it. The views into the request do not hold any more.
+// has come with it. The views into the request do not hold any more, so that for
+// another backend it is parsed again.
 func (x *exchange) compose() {
+	again := len(x.tried) > 0
+	x.part = x.part[:0]
+	if again {
+		x.part = append(x.part, x.sent[x.headEnd:]...)
+		x.request.parse(x.kept, x.settings.head.lines)
+	}
 	u := x.plane.upstreamOf(x.lease.Backend)
-	from := peer{addr: x.client.host(), proto: "http"}
-	from.trusted = x.settings.trusted.Contains(from.addr)
-	r := route{host: x.lease.Backend.URL.Host, prefix: u.prefix, from: &from}
+	r := route{host: x.lease.Backend.URL.Host, prefix: u.prefix, from: &x.from}
 	x.sent = x.request.appendTo(x.sent[:0], &r)
+	x.headEnd = len(x.sent)
+	x.sent = append(x.sent, x.part...)
+	x.sentWhole = false
+	if again {
+		return
+	}
 	x.offer = x.offer[:0]
 	if x.request.offers() {
 		x.offer = hop.AppendUpgrade(x.offer, x.request.upgrade)
 	}
 	x.body.start(x.request.framing(), x.request.length)
-	x.replayable, x.sentWhole = true, false
+	x.replayable = true
 }
 
 // attempts tries the backend until it is known how that ends: a connection that
@@ -64,44 +78,72 @@ func (x *exchange) compose() {
 // may be sent again.
 func (x *exchange) attempts() hop.Cause {
 	for {
-		cause, err := x.connect()
-		stale, again := false, false
-		if cause == hop.None {
-			cause, err = x.attempt()
-			stale = hop.Stale(cause, x.backend.reused, x.silent)
-			again = stale && x.mayRepeat()
-			x.dismiss(cause)
+		o, again := hop.Outcome{Suspect: x.suspect}, false
+		var err error
+		o.Cause, err = x.connect()
+		x.progress = hop.Progress{Silent: true, Kept: x.isKept()}
+		if o.Cause == hop.None {
+			o.Cause, err = x.attempt()
+			x.progress = hop.Progress{Sent: x.backend.took, Silent: x.silent, Kept: x.isKept()}
+			o.Stale = hop.Stale(o.Cause, x.backend.reused, x.silent)
+			o.Status = x.response.status
+			again = o.Stale && x.mayRepeat()
+			x.dismiss(o.Cause)
 		}
-		r := &x.record
-		r.Attempts = append(r.Attempts, records.Attempt{Backend: x.lease.Backend.String(), Cause: cause})
+		x.note(o)
 		if !again {
-			x.settle(cause, err, stale)
-			return cause
+			x.settle(o, err)
+			return o.Cause
 		}
 	}
 }
 
+// note puts the attempt on the record.
+func (x *exchange) note(o hop.Outcome) {
+	a := records.Attempt{Backend: x.lease.Backend.String(), Cause: o.Cause}
+	if x.next.Backend != nil {
+		a.Status = o.Status
+	}
+	x.record.Attempts = append(x.record.Attempts, a)
+}
+
 // connect takes a connection to the backend.
 func (x *exchange) connect() (hop.Cause, error) {
+	due, ctx := x.attemptDue(), x.plane.ctx
 	x.backend = nil
 	if private := x.client.private; private != nil {
 		x.client.private = nil
 		if private.upstream.backend == x.lease.Backend && private.quiet() {
 			x.backend, private.reused = private, true
+			private.due.Store(due)
 			return hop.None, nil
 		}
 		private.shut()
 	}
-	b, err := x.plane.upstreamOf(x.lease.Backend).get(x.plane.ctx)
-	if err != nil {
-		failure, _ := errors.AsType[*hop.Failure](err)
-		if x.plane.closing.Load() {
-			return hop.Shutdown, err
-		}
-		return failure.Cause, failure.Err
+	if x.settings.Bounded() {
+		within, cancel := x.bound(ctx)
+		defer cancel()
+		ctx = within
 	}
+	b, err := x.plane.upstreamOf(x.lease.Backend).get(ctx)
+	if err != nil {
+		return x.notConnected(ctx, err)
+	}
+	b.due.Store(due)
 	x.backend = b
 	return hop.None, nil
+}
+
+// notConnected finds whose time was over, or else what the dial says.
+func (x *exchange) notConnected(ctx context.Context, err error) (hop.Cause, error) {
+	failure, _ := errors.AsType[*hop.Failure](err)
+	if over, ok := errors.AsType[*hop.Failure](context.Cause(ctx)); ok {
+		return over.Cause, failure.Err
+	}
+	if x.plane.closing.Load() {
+		return hop.Shutdown, err
+	}
+	return failure.Cause, failure.Err
 }
 
 // attempt is one try over one connection.
@@ -121,18 +163,22 @@ func (x *exchange) attempt() (hop.Cause, error) {
 	if cause == hop.None {
 		cause, err = x.receive()
 	}
-	if cause == hop.None {
+	if cause == hop.None && !x.prefersAnother() {
 		cause, err = x.deliver()
 	}
 	x.stopUpload()
 	return cause, err
 }
 
-// mayRepeat reports whether the request may be sent again: none of it was sent,
-// or carrying it out twice is like once (RFC 9110, 9.2.2) and it was kept.
+// isKept reports whether all that was read of the request can be sent again.
+func (x *exchange) isKept() bool {
+	return x.replayable && x.body.passed <= x.settings.Limits.ReplayBytes
+}
+
+// mayRepeat reports whether the request may be sent again, and still has a
+// client.
 func (x *exchange) mayRepeat() bool {
-	kept := x.replayable && x.body.passed <= x.settings.limits.ReplayBytes
-	return kept && (!x.backend.took || hop.Idempotent(x.record.Method)) && x.client.stopped.Load() == 0
+	return hop.MayRepeat(x.record.Method, x.progress) && x.client.stopped.Load() == 0
 }
 
 // dismiss keeps the connection if it is certain that both messages have ended
@@ -141,7 +187,7 @@ func (x *exchange) mayRepeat() bool {
 func (x *exchange) dismiss(cause hop.Cause) {
 	b := x.backend
 	x.backend = nil
-	exact := cause == hop.None && x.sentWhole && x.content.done && x.content.framing != untilClose && len(b.in.data()) == 0
+	exact := cause == hop.None && x.next.Backend == nil && x.sentWhole && x.content.done && x.content.framing != untilClose && len(b.in.data()) == 0
 	switch {
 	case !exact || !x.response.reusable() || x.response.status == 101 || b.stopped.Load() != 0:
 		b.shut()
@@ -156,18 +202,28 @@ func (x *exchange) dismiss(cause hop.Cause) {
 
 // settle gives the backend back with what was learned about it: before the
 // client can ask again, one that failed is out.
-func (x *exchange) settle(cause hop.Cause, err error, stale bool) {
+func (x *exchange) settle(o hop.Outcome, err error) {
 	x.leased = false
-	switch hop.Judge(cause, stale) {
+	if x.settings.Retries.Most > 0 {
+		x.tried = append(x.tried, x.lease.Backend)
+	}
+	result := x.settings.Counted.Judge(o)
+	switch result {
 	case hop.Answered:
 		x.lease.Succeeded()
+		return
 	case hop.Nothing:
 		x.lease.Abandoned()
-	case hop.Failed:
-		failure := &hop.Failure{Cause: cause, Err: err}
-		x.plane.log.Debug("attempt failed", "backend", x.lease.Backend, "reason", failure)
-		x.lease.Failed(failure.Error())
+		return
 	}
+	reason := o.Reason(err)
+	x.plane.log.Debug("attempt failed", "backend", x.lease.Backend, "reason", reason)
+	if result == hop.Failed {
+		x.lease.Failed(reason)
+		return
+	}
+	x.suspect = true
+	x.lease.FailedSoftly(reason)
 }
 
 // cut sees to it that a client cannot take a part of a response for all of it:

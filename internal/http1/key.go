@@ -12,7 +12,7 @@ func (x *exchange) key() pool.Key {
 	if !x.plane.pool.WantsKey() {
 		return pool.NoKey
 	}
-	return pool.Key(records.Key(&x.record, x.settings.hashKey, x))
+	return pool.Key(records.Key(&x.record, x.settings.HashKey, x))
 }
 
 // Line implements exchange.Asked. Of Host there is one line, in a target's
@@ -38,4 +38,4 @@ func (x *exchange) Line(name string, n int) (value []byte, found bool) {
 func (x *exchange) Peer() string { return x.client.host() }
 
 // Trusts implements exchange.Asked.
-func (x *exchange) Trusts(address string) bool { return x.settings.trusted.Contains(address) }
+func (x *exchange) Trusts(address string) bool { return x.settings.Trusted.Contains(address) }

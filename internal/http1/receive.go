@@ -10,6 +10,7 @@ import (
 func (x *exchange) receive() (hop.Cause, error) {
 	x.beginReceive()
 	cause, err := x.readFinal()
+	x.backend.due.Store(0)
 	if ended := x.backend.endRead(); ended != hop.None && cause == hop.None {
 		return ended, os.ErrDeadlineExceeded
 	}
@@ -27,7 +28,7 @@ func (x *exchange) readFinal() (hop.Cause, error) {
 			return hop.BadResponse, badSwitch
 		case status >= 200 || status == 101:
 			return hop.None, nil
-		case interim == x.settings.limits.Informational:
+		case interim == x.settings.Limits.Informational:
 			return hop.BadResponse, manyInterim
 		}
 		if cause, err := x.passInterim(); err != nil {
@@ -141,6 +142,7 @@ func (x *exchange) beginAnswer() framing {
 	x.mu.Unlock()
 	a := x.response.answerTo(x.request.minor, x.record.Method)
 	a.date = *x.plane.sweeper.date.Load()
+	a.explanation = x.explanation()
 	a.closes = a.closes || x.mustClose()
 	x.keep = !a.closes
 	x.answered = true
@@ -194,6 +196,9 @@ func (x *exchange) behind(head, content []byte) []byte {
 // more waits for the next part of the response.
 func (x *exchange) more() (hop.Cause, error) {
 	b := x.backend
+	if x.late() {
+		return hop.TotalTimeout, os.ErrDeadlineExceeded
+	}
 	if x.content.left > int64(large.size) && b.full {
 		b.enlarge()
 	}

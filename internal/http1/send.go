@@ -31,7 +31,7 @@ func (x *exchange) frame(dst *[]byte) (hop.Cause, error) {
 	if f != "" {
 		return hop.BadRequest, f
 	}
-	if most := x.settings.limits.BodyBytes; most > 0 && x.body.passed > most {
+	if most := x.settings.Limits.BodyBytes; most > 0 && x.body.passed > most {
 		return hop.BodyTooLarge, nil
 	}
 	if x.body.framing == byChunks {
@@ -67,6 +67,7 @@ func (x *exchange) sendBody() {
 		x.backend.stop(cause)
 	}
 	x.upload.finished.Store(true)
+	x.backend.due.Store(x.attemptDue()) // what the client took is not the backend's
 	x.backend.reading.renew(theUpload, aResponseHead, x.plane.sweeper.now.Load())
 	x.upload.ended <- struct{}{}
 }
@@ -80,6 +81,9 @@ func (x *exchange) pump() hop.Cause {
 		part, cause := x.nextPart()
 		if cause != hop.None {
 			return cause
+		}
+		if x.late() {
+			return hop.TotalTimeout
 		}
 		if x.body.done {
 			x.upload.read.Store(true)
@@ -100,13 +104,13 @@ func (x *exchange) pump() hop.Cause {
 // nextPart is what has come of the body, framed. It is kept, so that it can be
 // sent again, where that may be necessary, and as long as it is not too much.
 func (x *exchange) nextPart() ([]byte, hop.Cause) {
-	came := int64(len(x.client.in.data()))
-	if x.replayable && x.backend.reused && hop.Idempotent(x.record.Method) && x.body.passed+came <= x.settings.limits.ReplayBytes {
+	may := (x.backend.reused || x.triesLeft()) && hop.Idempotent(x.record.Method)
+	if may && x.isKept() {
 		start := len(x.sent)
 		cause, _ := x.frame(&x.sent)
 		return x.sent[start:], cause
 	}
-	x.replayable = x.replayable && came == 0
+	x.replayable = x.replayable && len(x.client.in.data()) == 0
 	if x.body.framing == byLength { // as it is
 		content, _ := x.body.take(x.client.in, x.settings.head)
 		return content, hop.None
@@ -119,7 +123,7 @@ func (x *exchange) nextPart() ([]byte, hop.Cause) {
 // awaitContinue waits until the body is asked for. Not every backend asks, so
 // that in the end the proxy does (RFC 9110, 10.1.1).
 func (x *exchange) awaitContinue() bool {
-	timer := time.NewTimer(x.settings.timeouts.ExpectContinue)
+	timer := time.NewTimer(x.settings.Timeouts.ExpectContinue)
 	defer timer.Stop()
 	select {
 	case proceed := <-x.upload.proceed:

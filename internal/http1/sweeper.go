@@ -44,13 +44,20 @@ const (
 func newSweeper(t config.Timeouts) *sweeper {
 	s := &sweeper{tick: longestTick, conns: make(map[*conn]struct{})}
 	for _, w := range waitsOf(t) {
-		if w.limit > 0 {
-			s.tick = min(s.tick, w.limit/4)
-		}
+		s.follow(w.limit)
 	}
+	s.follow(t.Attempt)
+	s.follow(t.Total)
 	s.tick = max(s.tick, shortestTick)
 	s.setDate()
 	return s
+}
+
+// follow makes the tick short enough for a limit, if it is one.
+func (s *sweeper) follow(limit time.Duration) {
+	if limit > 0 {
+		s.tick = min(s.tick, limit/4)
+	}
 }
 
 type waitLimit struct {
@@ -75,7 +82,7 @@ func waitsOf(t config.Timeouts) [numWaits]waitLimit {
 // allow puts the limits in force, also for waits that are under way.
 func (s *sweeper) allow(new *settings) {
 	limits := &limits{half: new.halfClose}
-	for f, w := range waitsOf(new.timeouts) {
+	for f, w := range waitsOf(new.Timeouts) {
 		limits.waits[f] = limit{s.ticks(w.limit), w.cause}
 	}
 	s.limits.Store(limits)
@@ -137,6 +144,9 @@ func (s *sweeper) sweep(now uint64) {
 		}
 		if limits.overdue(&c.writing, now) {
 			c.Conn.SetWriteDeadline(longAgo)
+		}
+		if due := c.due.Load(); due > 0 && now > due {
+			c.overrun(now)
 		}
 		if backend := c.peer.Load(); backend != nil && limits.left(c, backend, now) {
 			backend.Conn.SetReadDeadline(longAgo)

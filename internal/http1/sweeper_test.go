@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go-proxy/internal/config"
+	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 )
 
@@ -19,7 +20,7 @@ func TestALateSweeperEndsNoWaitEarly(t *testing.T) {
 		const limit = time.Second
 		timeouts := config.Timeouts{ClientBody: limit}
 		s := newSweeper(timeouts)
-		s.allow(&settings{timeouts: timeouts})
+		s.allow(&settings{Settings: records.Settings{Timeouts: timeouts}})
 		ours, theirs := net.Pipe()
 		defer ours.Close()
 		defer theirs.Close()

@@ -66,7 +66,7 @@ func (u *upstream) pop() *conn {
 func (u *upstream) put(c *conn) {
 	c.giveBack()
 	c.idle = c.sweeper.now.Load()
-	if c.age != u.age.Load() || u.cut.Load() || !u.push(c, u.settings().limits.IdleConns) {
+	if c.age != u.age.Load() || u.cut.Load() || !u.push(c, u.settings().Limits.IdleConns) {
 		c.shut()
 	}
 }
@@ -83,7 +83,7 @@ func (u *upstream) push(c *conn, most int) bool {
 
 // dial fails with a *hop.Failure.
 func (u *upstream) dial(ctx context.Context) (*conn, error) {
-	age, t := u.age.Load(), u.settings().timeouts
+	age, t := u.age.Load(), u.settings().Timeouts
 	dialing, cancel := context.WithTimeout(ctx, t.Dial)
 	defer cancel()
 	inner, err := u.plane.dial(dialing, u.backend)
@@ -114,7 +114,7 @@ func (u *upstream) handshake(ctx context.Context, inner net.Conn, limit time.Dur
 // sweep closes unused connections that are too old, and those that a backend
 // has closed or sent something over.
 func (u *upstream) sweep(now uint64) {
-	limit := u.plane.sweeper.ticks(u.settings().timeouts.BackendIdle)
+	limit := u.plane.sweeper.ticks(u.settings().Timeouts.BackendIdle)
 	for i := 0; ; {
 		c := u.at(i)
 		switch {

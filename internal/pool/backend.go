@@ -20,6 +20,7 @@ type Backend struct {
 	failures atomic.Int64  // consecutive failed exchanges
 	downs    atomic.Uint64 // how often it has gone down
 	state    atomic.Uint32 // a State; written under the pool's lock
+	drains   atomic.Bool   // written there, too
 
 	// Under the pool's lock:
 	contrary int // consecutive probes that contradict state
@@ -28,6 +29,10 @@ type Backend struct {
 	late     bool      // was added to others
 	warmth   int       // how much of its weight counts, see Advance
 	warming  time.Time // since when; zero until Advance says
+	bound    int       // of its leases; 0: the pool's
+	reason   string    // of the last change
+	spared   bool      // soft failures alone took it down; see mayFall
+	ejected  bool      // no probe brings it back; see Readmit
 }
 
 func newBackend(u *url.URL) *Backend { return &Backend{URL: u, name: u.String(), warmth: warm} }

@@ -40,8 +40,12 @@ func (p *ServerPool) ObserveProbe(b *Backend, err error) (changed bool) {
 // held.
 func (p *ServerPool) probeDecides(b *Backend, to State) bool {
 	state := b.State()
+	if b.ejected && to == Up {
+		return false
+	}
 	if state == to || state == Removed {
 		b.contrary = 0
+		b.spared = b.spared && to == Up // a probe that fails, too, is no soft reason
 		return false
 	}
 	b.contrary++
@@ -58,12 +62,44 @@ func (p *ServerPool) probeDecides(b *Backend, to State) bool {
 // observeFailure takes the result of a failed exchange. Of the exchanges that
 // were under way when a backend went down only the first is news: the others
 // met the same fault, and must not take it down again once it is back.
-func (p *ServerPool) observeFailure(l Lease, reason string) {
+func (p *ServerPool) observeFailure(l Lease, reason string, soft bool) {
 	b := l.Backend
 	p.change(Change{Backend: b, To: Down, Reason: reason, Traffic: true}, func() bool {
-		return b.State() == Up && b.downs.Load() == l.downs &&
-			b.failures.Add(1) >= int64(p.settings.PassiveFall)
+		falls := b.State() == Up && b.downs.Load() == l.downs &&
+			b.failures.Add(1) >= int64(p.settings.PassiveFall) && (!soft || p.mayFall(b))
+		if falls {
+			b.spared, b.ejected = soft, p.settings.Ejects
+		}
+		return falls
 	})
+}
+
+// Readmit ends the ejection of a backend: from now on probes may bring it back.
+func (p *ServerPool) Readmit(b *Backend) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b.ejected = false
+}
+
+// mayFall reports whether soft failures may take b down. With a threshold above 1
+// they leave at least half of the backends in, and one that is up: they may be
+// the requests' doing, and then would empty the pool. p.mu is held.
+func (p *ServerPool) mayFall(b *Backend) bool {
+	if p.settings.PassiveFall == 1 {
+		return true
+	}
+	members, fallen, otherUp := 0, 1, false
+	for _, other := range p.Backends() {
+		if other.drains.Load() {
+			continue
+		}
+		members++
+		if other.State() == Down && other.spared {
+			fallen++
+		}
+		otherUp = otherUp || other != b && other.State() == Up
+	}
+	return otherUp && 2*fallen <= members
 }
 
 // change makes c if decides says so, and makes it known. onChange is called
@@ -76,7 +112,7 @@ func (p *ServerPool) change(c Change, decides func() bool) bool {
 		p.mu.Unlock()
 		return false
 	}
-	b.contrary = 0
+	b.contrary, b.reason = 0, c.Reason
 	b.failures.Store(0)
 	if c.To == Down {
 		b.downs.Add(1)

@@ -1,7 +1,12 @@
 package pool
 
+import (
+	"slices"
+	"sync/atomic"
+)
+
 // Lease is a picked backend until it is given back, by exactly one call of
-// Succeeded, Failed or Abandoned. That call belongs after the last byte of the
+// Succeeded, Failed, FailedSoftly or Abandoned. That call belongs after the last byte of the
 // response or tunnel, not after its head.
 type Lease struct {
 	Backend *Backend
@@ -9,32 +14,74 @@ type Lease struct {
 	downs   uint64 // how often the backend had gone down when it was picked
 }
 
-// Acquire picks a backend and counts the lease as in flight. One that was
-// removed between the pick and the count is not taken: whoever waits for the
-// last of its leases to end may have seen none.
-func (p *ServerPool) Acquire(key Key) (Lease, error) {
+// Acquire picks a backend, none of those that were tried, and counts the lease
+// as in flight, or returns ErrNoneAlive, ErrNoneLeft or ErrOverloaded.
+func (p *ServerPool) Acquire(key Key, tried ...*Backend) (Lease, error) {
+	if p.queue.length.Load() > 0 { // who waits comes first
+		return Lease{}, ErrOverloaded
+	}
+	lease, err := p.acquire(key, tried)
+	if err != nil {
+		p.admit() // it may have held a place for a moment
+	}
+	return lease, err
+}
+
+// acquire picks again when another was quicker to take the last place. A backend
+// that was removed between the pick and the count is not taken: whoever waits
+// for the last of its leases to end may have seen none.
+func (p *ServerPool) acquire(key Key, tried []*Backend) (Lease, error) {
 	for {
-		b, err := p.GetNextHealthyBackend(key)
+		s := p.snapshot.Load()
+		i, err := s.choose(key, tried)
 		if err != nil {
 			return Lease{}, err
 		}
-		b.inFlight.Add(1)
-		if b.State() != Removed {
-			return Lease{b, p, b.downs.Load()}, nil
+		if !take(&p.inFlight, s.most) {
+			return Lease{}, ErrOverloaded
 		}
-		b.inFlight.Add(-1)
+		b := s.eligible[i]
+		if take(&b.inFlight, s.bounds[i]) {
+			if b.State() != Removed {
+				return Lease{b, p, b.downs.Load()}, nil
+			}
+			b.inFlight.Add(-1)
+		}
+		p.inFlight.Add(-1)
 	}
 }
 
 // AcquireThis is Acquire for a backend that was chosen before; not ok if it may
-// not be picked any more.
+// not be picked any more, or has no room.
 func (p *ServerPool) AcquireThis(b *Backend) (l Lease, ok bool) {
-	b.inFlight.Add(1)
-	if b.State() != Up {
-		b.inFlight.Add(-1)
+	s := p.snapshot.Load()
+	i := slices.Index(s.eligible, b)
+	if i < 0 || b.State() != Up || !take(&p.inFlight, s.most) {
 		return Lease{}, false
 	}
-	return Lease{b, p, b.downs.Load()}, true
+	if take(&b.inFlight, s.bounds[i]) {
+		return Lease{b, p, b.downs.Load()}, true
+	}
+	p.inFlight.Add(-1)
+	p.admit()
+	return Lease{}, false
+}
+
+// take counts one more, unless there are as many as the bound allows; 0 is none.
+func take(count *atomic.Int64, bound int64) bool {
+	if bound == 0 {
+		count.Add(1)
+		return true
+	}
+	for {
+		n := count.Load()
+		if n >= bound {
+			return false
+		}
+		if count.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // Succeeded gives back a backend that did its part.
@@ -47,10 +94,23 @@ func (l Lease) Succeeded() {
 
 // Abandoned gives back a backend that nothing was learned about: the client
 // left, or was at fault.
-func (l Lease) Abandoned() { l.Backend.inFlight.Add(-1) }
+func (l Lease) Abandoned() {
+	l.Backend.inFlight.Add(-1)
+	l.pool.inFlight.Add(-1)
+	l.pool.admit()
+}
 
-// Failed gives back a backend that failed the exchange.
-func (l Lease) Failed(reason string) {
+// Failed gives back a backend that failed the exchange as only one does that
+// cannot be reached.
+func (l Lease) Failed(reason string) { l.failed(reason, false) }
+
+// FailedSoftly gives back a backend that failed the exchange in a way that may
+// have been the request's doing.
+func (l Lease) FailedSoftly(reason string) { l.failed(reason, true) }
+
+// failed counts the failure before the place is free: who waits for it must not
+// be given a backend that is about to go down.
+func (l Lease) failed(reason string, soft bool) {
+	l.pool.observeFailure(l, reason, soft)
 	l.Abandoned()
-	l.pool.observeFailure(l, reason)
 }

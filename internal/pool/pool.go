@@ -20,8 +20,12 @@ import (
 	"go-proxy/internal/config"
 )
 
-// ErrNoneAlive is the pick's answer when no backend may be picked.
-var ErrNoneAlive = errors.New("no backend is alive")
+// Why there is no lease.
+var (
+	ErrNoneAlive  = errors.New("no backend is alive")
+	ErrNoneLeft   = errors.New("every backend that is alive was tried")
+	ErrOverloaded = errors.New("as many requests as allowed are in flight")
+)
 
 // Thresholds say how many consecutive results change a backend's state.
 type Thresholds struct {
@@ -38,6 +42,14 @@ type Settings struct {
 	// as a multiple, above 1, of its part of all; 0: any number.
 	HashBound float64
 	SlowStart time.Duration // see Advance; 0: none
+	FailOpen  bool          // when none is alive those that are down may be picked
+	Ejects    bool          // who fails requests stays down until Readmit
+
+	// Most leases at a time, in all and of a backend that says nothing else; and
+	// how many may wait for one. 0: any number, and none.
+	MaxInFlight, BackendMaxInFlight, Queue int
+
+	Retries Budget
 }
 
 // ServerPool is the backends and the policy over them.
@@ -45,6 +57,9 @@ type ServerPool struct {
 	onChange func(Change)
 	turn     atomic.Uint64
 	snapshot atomic.Pointer[snapshot]
+	inFlight atomic.Int64 // leases, of all backends
+	queue    queue
+	retries  retries
 
 	mu       sync.Mutex // guards the settings, what backends have under it, and the making of snapshots
 	settings Settings
@@ -56,8 +71,15 @@ type ServerPool struct {
 type snapshot struct {
 	all      []*Backend
 	eligible []*Backend
-	policy   policy // over eligible; nil if there are none
+	weights  []int   // of eligible
+	bounds   []int64 // of the leases of each; 0: none
+	bounded  bool    // one of them has a bound
+	policy   policy  // over eligible; nil if there are none
+	name     string  // of the policy
 	keyed    bool
+	open     bool  // none is alive, and those are eligible that are down
+	most     int64 // leases in all; 0: any number
+	places   int   // in the queue
 }
 
 // New makes a pool of backends, each URL once, in which none may be picked yet:
@@ -84,38 +106,63 @@ func (p *ServerPool) WantsKey() bool { return p.snapshot.Load().keyed }
 // are alive, or returns ErrNoneAlive. Backups count only if no other is alive.
 func (p *ServerPool) GetNextHealthyBackend(key Key) (*Backend, error) {
 	s := p.snapshot.Load()
-	if len(s.eligible) == 0 {
-		return nil, ErrNoneAlive
+	i, err := s.choose(key, nil)
+	if err != nil {
+		return nil, err
 	}
-	return s.eligible[s.policy.pick(key)], nil
+	return s.eligible[i], nil
 }
 
 // publish makes all, with their states, what the picks see. p.mu is held.
 func (p *ServerPool) publish(all []*Backend) {
-	next := &snapshot{all: all, eligible: alive(all, false)}
-	if len(next.eligible) == 0 {
-		next.eligible = alive(all, true)
-	}
+	row := policyNamed(p.settings.Policy)
+	next := &snapshot{all: all, name: row.name, most: int64(p.settings.MaxInFlight), places: p.settings.Queue}
+	next.eligible, next.open = p.eligible(all)
 	if len(next.eligible) > 0 {
-		weights := make([]int, len(next.eligible))
+		next.weights = make([]int, len(next.eligible))
 		for i, b := range next.eligible {
-			weights[i] = b.weight * b.warmth
+			next.weights[i] = b.weight * b.warmth
 		}
-		reduce(weights)
-		row := policyNamed(p.settings.Policy)
-		next.policy = row.make(candidates{next.eligible, weights, &p.turn, p.settings.HashBound})
+		reduce(next.weights)
+		next.bounds, next.bounded = p.bounds(next.eligible)
+		next.policy = row.make(candidates{next.eligible, next.weights, &p.turn, p.settings.HashBound})
 		next.keyed = row.keyed
 	}
 	p.snapshot.Store(next)
+	p.admit()
 }
 
-// alive are the backends that are up: the backups, or the others.
-func alive(all []*Backend, backups bool) []*Backend {
-	up := make([]*Backend, 0, len(all))
-	for _, b := range all {
-		if b.State() == Up && b.backup == backups {
-			up = append(up, b)
+// eligible are those that may be picked: who is up, of them the backups only if
+// there is no other; and if nobody is up, and it is so wanted, who is down.
+func (p *ServerPool) eligible(all []*Backend) (eligible []*Backend, open bool) {
+	for _, backups := range []bool{false, true} {
+		if up := which(all, Up, backups); len(up) > 0 {
+			return up, false
 		}
 	}
-	return up
+	if !p.settings.FailOpen {
+		return nil, false
+	}
+	for _, backups := range []bool{false, true} {
+		if down := which(all, Down, backups); len(down) > 0 {
+			return down, true
+		}
+	}
+	return nil, false
 }
+
+// which are the backends in the state that do not drain: the backups, or the
+// others.
+func which(all []*Backend, state State, backups bool) []*Backend {
+	some := make([]*Backend, 0, len(all))
+	for _, b := range all {
+		if b.State() == state && b.backup == backups && !b.drains.Load() {
+			some = append(some, b)
+		}
+	}
+	return some
+}
+
+// FailsOpen reports whether no backend is alive and those are picked that are
+// down.
+func (p *ServerPool) FailsOpen() bool { return p.snapshot.Load().open }

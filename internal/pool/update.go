@@ -3,8 +3,8 @@ package pool
 import "go-proxy/internal/config"
 
 // Diff is what an Update changed, each part in the order of the configuration:
-// of Removed, the one before. Changed are those of Kept with another weight, or
-// now a backup or none any more.
+// of Removed, the one before. Changed are those of Kept with another weight or
+// bound, or that are now a backup, or drain, or do so no more.
 type Diff struct{ Added, Removed, Kept, Changed []*Backend }
 
 // Update makes the pool what is wanted, at once. Backends are known by their
@@ -32,6 +32,7 @@ func (p *ServerPool) Update(backends []config.Backend, s Settings) Diff {
 			delete(gone, b.name)
 			d.Kept = append(d.Kept, b)
 		}
+		b.ejected = b.ejected && s.Ejects
 		if b.become(wanted) && stays {
 			d.Changed = append(d.Changed, b)
 		}
@@ -42,8 +43,9 @@ func (p *ServerPool) Update(backends []config.Backend, s Settings) Diff {
 			d.Removed = append(d.Removed, b)
 		}
 	}
+	p.retries.become(s.Retries)
 	p.publish(all)
-	for _, b := range d.Removed { // see Acquire
+	for _, b := range d.Removed { // see acquire
 		b.state.Store(uint32(Removed))
 	}
 	return d
@@ -52,7 +54,7 @@ func (p *ServerPool) Update(backends []config.Backend, s Settings) Diff {
 // become takes what may change of a backend, and reports whether it did.
 func (b *Backend) become(wanted config.Backend) (changed bool) {
 	weight := max(1, wanted.Weight)
-	changed = b.weight != weight || b.backup != wanted.Backup
-	b.weight, b.backup = weight, wanted.Backup
-	return changed
+	changed = b.weight != weight || b.backup != wanted.Backup || b.bound != wanted.MaxInFlight
+	b.weight, b.backup, b.bound = weight, wanted.Backup, wanted.MaxInFlight
+	return b.drains.Swap(wanted.Drain) != wanted.Drain || changed
 }

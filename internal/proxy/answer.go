@@ -23,7 +23,7 @@ func writeAnswer(w http.ResponseWriter, method string, cause hop.Cause, retryAft
 	if cause == hop.MethodNotAllowed {
 		h.Set("Allow", hop.AllowedMethods)
 	}
-	if cause.Party() == hop.Client {
+	if cause.Party() == hop.Client || cause == hop.TotalTimeout {
 		h.Set("Connection", "close")
 	}
 	w.WriteHeader(status)

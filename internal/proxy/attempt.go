@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
@@ -30,6 +31,14 @@ type attempt struct {
 	response      responseBody  // here for the sake of one allocation less
 	closed        func()        // told when conn is closed
 	ended         bool
+
+	status int        // of the response, if there was one
+	next   pool.Lease // of the backend to be tried after this one; its Backend is nil if there is none
+
+	cancel  context.CancelCauseFunc // this and the next for an attempt that has a limit
+	clock   *time.Timer
+	allowed time.Duration
+	state   atomic.Uint32
 
 	mu    sync.Mutex // failures are noted by whoever meets them
 	cause hop.Cause
@@ -73,24 +82,45 @@ func (a *attempt) end() {
 	if a.closed != nil {
 		a.conn.ForgetClose(&a.closed)
 	}
+	a.endLimit()
 	cause, err := a.result()
-	a.log(cause)
-	switch hop.Judge(cause, a.stale(cause)) {
-	case hop.Answered:
-		a.lease.Succeeded()
-	case hop.Nothing:
-		a.lease.Abandoned()
-	case hop.Failed:
-		failure := &hop.Failure{Cause: cause, Err: err}
-		a.request.proxy.log.Debug("attempt failed", "backend", a.lease.Backend, "reason", failure)
-		a.lease.Failed(failure.Error())
+	passedOver := 0
+	if a.next.Backend != nil {
+		passedOver = a.status
 	}
+	a.log(cause, passedOver)
+	a.settle(hop.Outcome{Cause: cause, Status: a.status, Stale: a.stale(cause), Suspect: a.request.suspect}, err)
 }
 
-// log adds the attempt to the record.
-func (a *attempt) log(cause hop.Cause) {
+func (a *attempt) settle(o hop.Outcome, err error) {
+	x := a.request
+	if x.settings.Retries.Most > 0 {
+		x.tried = append(x.tried, a.lease.Backend)
+	}
+	result := x.settings.Counted.Judge(o)
+	switch result {
+	case hop.Answered:
+		a.lease.Succeeded()
+		return
+	case hop.Nothing:
+		a.lease.Abandoned()
+		return
+	}
+	reason := o.Reason(err)
+	x.proxy.log.Debug("attempt failed", "backend", a.lease.Backend, "reason", reason)
+	if result == hop.Failed {
+		a.lease.Failed(reason)
+		return
+	}
+	x.suspect = true
+	a.lease.FailedSoftly(reason)
+}
+
+// log adds the attempt to the record. The status is that of a response that was
+// passed over.
+func (a *attempt) log(cause hop.Cause, status int) {
 	r := &a.request.record
-	r.Attempts = append(r.Attempts, exchange.Attempt{Backend: a.lease.Backend.String(), Cause: cause})
+	r.Attempts = append(r.Attempts, exchange.Attempt{Backend: a.lease.Backend.String(), Cause: cause, Status: status})
 }
 
 func (a *attempt) stale(cause hop.Cause) bool { return hop.Stale(cause, a.reused, a.silent()) }
@@ -103,7 +133,7 @@ func (a *attempt) silent() bool { return !a.spoke.Load() }
 func (a *attempt) watch(trace *httptrace.ClientTrace) {
 	relay := trace.Got1xxResponse
 	trace.Got1xxResponse = func(code int, header textproto.MIMEHeader) error {
-		if a.informational++; a.informational > a.request.settings.limits.Informational {
+		if a.informational++; a.informational > a.request.settings.Limits.Informational {
 			return &hop.Failure{Cause: hop.BadResponse, Err: errTooManyInformational}
 		}
 		a.request.out.mu.Lock() // relay uses the header map
@@ -118,7 +148,7 @@ func (a *attempt) watch(trace *httptrace.ClientTrace) {
 // request has met a stale one before, and goes again.
 func (a *attempt) gotConn(info httptrace.GotConnInfo) {
 	if a.conn != nil {
-		a.log(hop.ResetBeforeResponse)
+		a.log(hop.ResetBeforeResponse, 0)
 	}
 	var inner net.Conn = info.Conn
 	if t, ok := inner.(*tls.Conn); ok {

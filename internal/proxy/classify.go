@@ -21,6 +21,9 @@ var (
 
 // fail notes why no response head came.
 func (a *attempt) fail(err error) {
+	if err == errPassedOver {
+		return
+	}
 	cause := a.classify(err)
 	if f, ok := errors.AsType[*hop.Failure](err); ok {
 		err = f.Err // the cause is said beside it
@@ -36,6 +39,9 @@ func (a *attempt) classify(err error) hop.Cause {
 	}
 	if cause := a.request.clientsFault(); cause != hop.None {
 		return cause
+	}
+	if a.state.Load() == timedOut {
+		return hop.AttemptTimeout
 	}
 	if f, ok := errors.AsType[*hop.Failure](err); ok {
 		return f.Cause

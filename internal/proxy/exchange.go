@@ -23,6 +23,12 @@ type request struct {
 	attempt  *attempt     // the one under way or made last; nil before
 	record   exchange.Record
 	room     room
+
+	key      pool.Key
+	tried    []*pool.Backend
+	suspect  bool   // see hop.Outcome
+	explains bool   // to the client how its response came to be
+	stop     func() // the clock of the whole exchange; nil: there is none
 }
 
 // room is memory for what nearly every exchange needs, so that one allocation
@@ -45,7 +51,7 @@ func (p *Proxy) open(w http.ResponseWriter, r *http.Request) *request {
 	}
 	exchange.SetRequest(&x.record, r.RemoteAddr, r.Method, r.RequestURI)
 	if r.ContentLength != 0 {
-		x.body = newRequestBody(w, r, x.settings.limits, x.settings.timeouts.ClientBody)
+		x.body = newRequestBody(w, r, x.settings.Limits, x.settings.Timeouts.ClientBody)
 		if len(r.Header["Expect"]) > 0 {
 			x.body.proceed = x.out.proceed
 		}
@@ -63,6 +69,9 @@ func (x *request) end() {
 	}
 	x.endBody()
 	x.endRecord()
+	if x.stop != nil {
+		x.stop()
+	}
 	if panicked != nil {
 		panic(panicked)
 	}
@@ -122,33 +131,44 @@ func (x *request) stopReading() {
 	}
 }
 
-// forward tries one backend and answers for it if it fails.
+// forward tries a backend, and others if it may, and answers if all fail.
 func (x *request) forward() {
-	lease, err := x.proxy.pool.Acquire(x.key())
-	if err != nil {
-		x.answer(hop.NoBackendAlive)
-		return
-	}
-	if log := x.proxy.log; log.Enabled(x.in.Context(), slog.LevelDebug) {
-		log.Debug("picked", "backend", lease.Backend, "client", x.in.RemoteAddr, "method", x.in.Method, "path", string(x.record.Path))
-	}
-	x.try(lease)
-	if cause, _ := x.attempt.result(); cause != hop.None && x.out.status == 0 {
+	x.begin()
+	lease, cause := x.acquire()
+	for cause == hop.None {
+		if log := x.proxy.log; log.Enabled(x.in.Context(), slog.LevelDebug) {
+			log.Debug("picked", "backend", lease.Backend, "client", x.in.RemoteAddr, "method", x.in.Method, "path", string(x.record.Path))
+		}
+		x.try(lease)
+		cause, _ = x.attempt.result()
+		if x.attempt.next.Backend == nil && (cause == hop.None || x.out.status != 0) {
+			return
+		}
 		x.attempt.end() // a backend that failed is out before the client can ask again
-		x.answer(cause)
+		if x.attempt.next.Backend == nil && !x.retries(cause) {
+			break
+		}
+		lease, cause = x.attempt.next, hop.None
 	}
+	x.answer(cause)
 }
 
 // try makes one attempt.
 func (x *request) try(lease pool.Lease) {
-	x.attempt = &x.room.attempt
-	x.attempt.Context, x.attempt.request, x.attempt.lease = x.in.Context(), x, lease
-	x.attempt.upstream = x.proxy.upstreamOf(lease.Backend)
-	r := x.in.WithContext(x.attempt)
+	a := &x.room.attempt
+	if x.attempt != nil {
+		a = new(attempt)
+		x.out.expectInterim()
+	}
+	x.attempt = a
+	a.Context, a.request, a.lease = x.in.Context(), x, lease
+	a.upstream = x.proxy.upstreamOf(lease.Backend)
+	a.limit(x.settings.Timeouts.Attempt)
+	r := x.in.WithContext(a)
 	if x.body != nil {
 		r.Body, r.GetBody = x.body.reader(), x.body.again
 	}
-	x.attempt.upstream.ServeHTTP(&x.out, r)
+	a.upstream.ServeHTTP(&x.out, r)
 }
 
 // answer sends the proxy's own answer for the cause. A client that is gone is
@@ -161,7 +181,7 @@ func (x *request) answer(cause hop.Cause) {
 	if cause.Party() == hop.Client {
 		x.stopReading() // what follows cannot be trusted
 	}
-	writeAnswer(&x.out, x.in.Method, cause, x.settings.retryAfter)
+	writeAnswer(&x.out, x.in.Method, cause, x.settings.RetryAfter(cause))
 }
 
 // interrupted is why the backend's connections were cut, or else the cause of

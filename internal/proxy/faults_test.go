@@ -293,18 +293,25 @@ func TestWhatABackendDoesWellEndsARowOfFailures(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, []string{failsOn(t)}, func(c *config.Config) {
+			r := newRig(t, []string{failsOn(t), failsOn(t)}, func(c *config.Config) {
 				c.Health.PassiveFall = 2
 				c.Timeouts.TunnelIdle = 10 * time.Millisecond
 			})
-			r.get("/fails")
-			r.failed(hop.ResetBeforeResponse, 502, false)
-			well(r)
-			r.record()
-			r.get("/fails")
-			r.failed(hop.ResetBeforeResponse, 502, false)
-			r.get("/fails")
-			r.failed(hop.ResetBeforeResponse, 502, true)
+			fail := func(blamed bool) {
+				r.get("/fails")
+				r.failed(hop.ResetBeforeResponse, 502, blamed)
+			}
+			for range 2 { // both backends, in turn
+				fail(false)
+			}
+			for range 2 {
+				well(r)
+				r.record()
+			}
+			for range 2 {
+				fail(false)
+			}
+			fail(true)
 		})
 	}
 }

@@ -9,11 +9,11 @@ import (
 
 // key is what the policy goes by, of this request: pool.NoKey if it goes by
 // nothing, or the request does not have it.
-func (x *request) key() pool.Key {
+func (x *request) policyKey() pool.Key {
 	if !x.proxy.pool.WantsKey() {
 		return pool.NoKey
 	}
-	return pool.Key(exchange.Key(&x.record, x.settings.hashKey, x))
+	return pool.Key(exchange.Key(&x.record, x.settings.HashKey, x))
 }
 
 // Line implements exchange.Asked. net/http has Host elsewhere.
@@ -38,4 +38,4 @@ func (x *request) Peer() string {
 }
 
 // Trusts implements exchange.Asked.
-func (x *request) Trusts(address string) bool { return x.settings.trusted.Contains(address) }
+func (x *request) Trusts(address string) bool { return x.settings.Trusted.Contains(address) }

@@ -64,8 +64,8 @@ func TestTheKeyIsThePartOfARequestThatIsSet(t *testing.T) {
 	for _, c := range keys {
 		t.Run(c.name, func(t *testing.T) {
 			x := keyed(t, "consistent_hash", c.key, c.peer, c.head)
-			require.Equal(t, pool.Key(hop.Hash(c.want)), x.key())
-			require.Zero(t, testing.AllocsPerRun(100, func() { x.key() }))
+			require.Equal(t, pool.Key(hop.Hash(c.want)), x.policyKey())
+			require.Zero(t, testing.AllocsPerRun(100, func() { x.policyKey() }))
 		})
 	}
 }
@@ -75,7 +75,7 @@ func TestThereIsNoKeyForAPolicyThatDoesNotAsk(t *testing.T) {
 		for _, c := range keys {
 			x := keyed(t, policy, c.key, c.peer, c.head)
 			if policy != "consistent_hash" {
-				require.Equal(t, pool.NoKey, x.key(), policy)
+				require.Equal(t, pool.NoKey, x.policyKey(), policy)
 			}
 		}
 	}

@@ -8,13 +8,13 @@ import (
 
 // refuse says why a request must not be forwarded, or None.
 func (s *settings) refuse(r *http.Request) hop.Cause {
-	if cause := hop.RefuseTarget(r.Method, r.RequestURI, s.limits.TargetBytes); cause != hop.None {
+	if cause := hop.RefuseTarget(r.Method, r.RequestURI, s.Limits.TargetBytes); cause != hop.None {
 		return cause
 	}
 	switch {
 	case s.headTooLarge(r):
 		return hop.HeaderTooLarge
-	case s.limits.BodyBytes > 0 && r.ContentLength > s.limits.BodyBytes:
+	case s.Limits.BodyBytes > 0 && r.ContentLength > s.Limits.BodyBytes:
 		return hop.BodyTooLarge
 	case !understandsExpect(r.Header["Expect"]):
 		return hop.ExpectationFailed
@@ -40,7 +40,7 @@ func (s *settings) headTooLarge(r *http.Request) bool {
 			size += len(name) + len(v) + len(": \r\n")
 		}
 	}
-	return lines > s.limits.HeaderLines || int64(size) > s.limits.HeaderBytes
+	return lines > s.Limits.HeaderLines || int64(size) > s.Limits.HeaderBytes
 }
 
 // wantsUpgrade reports whether a protocol would be forwarded in Upgrade.

@@ -40,10 +40,11 @@ type requestBody struct {
 	proceed func()
 
 	read        atomic.Int64
-	done        atomic.Bool   // the client has sent it all
-	ended       atomic.Bool   // nobody wants it any more
-	interrupted atomic.Bool   // the backend for it is gone
-	caused      atomic.Uint32 // a hop.Cause
+	done        atomic.Bool             // the client has sent it all
+	ended       atomic.Bool             // nobody wants it any more
+	interrupted atomic.Bool             // the backend for it is gone
+	caused      atomic.Uint32           // a hop.Cause
+	attempt     atomic.Pointer[attempt] // whose time begins when all has come; nil: nobody's
 }
 
 func newRequestBody(w http.ResponseWriter, r *http.Request, l config.Limits, timeout time.Duration) *requestBody {
@@ -157,6 +158,9 @@ func (b *requestBody) finish(err error) {
 	b.err = err
 	if err == io.EOF {
 		dropTrailers(b.trailer)
+		if a := b.attempt.Load(); a != nil {
+			a.bodyCame()
+		}
 		b.done.Store(true)
 		return
 	}

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"go-proxy/internal/exchange"
 
 	"go-proxy/internal/hop"
 )
@@ -15,7 +18,9 @@ type responseWriter struct {
 	request *request
 	status  int // of the final response; 0 before
 	sent    atomic.Int64
-	tunnel  *tunnel // after an upgrade
+	tunnel  *tunnel     // after an upgrade
+	clock   *time.Timer // of the whole exchange, which a tunnel does not have; nil: none
+	begun   atomic.Bool // status is set
 
 	mu        sync.Mutex // 1xx responses come from goroutines of http.Transport
 	proceeded bool       // 100 Continue was sent
@@ -31,6 +36,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	w.begun.Store(true)
 	h := w.Header()
 	if _, has := h["Content-Type"]; !has {
 		h["Content-Type"] = nil // else net/http guesses one
@@ -40,7 +46,18 @@ func (w *responseWriter) WriteHeader(status int) {
 	if body := w.request.body; body != nil && !body.done.Load() || !w.request.in.ProtoAtLeast(1, 1) {
 		h.Set("Connection", "close")
 	}
+	if w.request.explains {
+		h[exchange.ExplainField] = w.request.explanation()
+	}
 	w.inner.WriteHeader(status)
+}
+
+// endWrites ends the wait for a client to take its response, once that has
+// begun.
+func (w *responseWriter) endWrites() {
+	if w.begun.Load() {
+		_ = http.NewResponseController(w.inner).SetWriteDeadline(time.Unix(1, 0)) // fails only on a closed connection
+	}
 }
 
 // informational passes on a 1xx response if the client can take it: an
@@ -65,6 +82,13 @@ func (w *responseWriter) proceed() {
 	if !w.headDue {
 		w.informational(http.StatusContinue)
 	}
+}
+
+// expectInterim lets it begin, for another attempt.
+func (w *responseWriter) expectInterim() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.headDue = false
 }
 
 // expectHead ends the time of 1xx responses.
@@ -111,8 +135,8 @@ func (w *responseWriter) noteGone(err error) error {
 		return err
 	}
 	cause := clientFailure(err)
-	if w.request.interrupted() == hop.Shutdown {
-		cause = hop.Shutdown
+	if why := w.request.interrupted(); why.Party() == hop.Proxy {
+		cause = why
 	}
 	a.note(cause, err)
 	return err

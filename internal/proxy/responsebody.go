@@ -72,7 +72,7 @@ type responseBody struct {
 // unknown length.
 func (b *responseBody) open(a *attempt, response *http.Response) {
 	b.inner, b.response, b.attempt = response.Body, response, a
-	timeouts := &a.request.settings.timeouts
+	timeouts := &a.request.settings.Timeouts
 	b.progress.of, b.progress.limit = b, timeouts.BackendBody
 	if response.ContentLength >= 0 {
 		b.progress.hold = timeouts.Flush

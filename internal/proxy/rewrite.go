@@ -14,7 +14,7 @@ import (
 func (u *upstream) rewrite(pr *httputil.ProxyRequest) {
 	u.retarget(pr.In, pr.Out)
 	pr.Out.Host = "" // the backend's own, from the URL
-	setForwarded(u.proxy.settings.Load().trusted, pr.In, pr.Out.Header)
+	setForwarded(u.proxy.settings.Load().Trusted, pr.In, pr.Out.Header)
 	if len(pr.In.Header["Upgrade"]) > 0 {
 		restrictUpgrade(pr.In, pr.Out.Header)
 	}

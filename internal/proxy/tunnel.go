@@ -17,8 +17,11 @@ func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t := &tunnel{Conn: conn, writer: w, limit: w.request.settings.timeouts.TunnelIdle}
+	t := &tunnel{Conn: conn, writer: w, limit: w.request.settings.Timeouts.TunnelIdle}
 	w.tunnel, w.status = t, http.StatusSwitchingProtocols
+	if w.clock != nil {
+		w.clock.Stop()
+	}
 	// Bytes that came right behind the request are in net/http's buffer.
 	t.early, _ = buffered.Reader.Peek(buffered.Reader.Buffered())
 	t.watchdog = time.AfterFunc(t.limit, t.expire)

@@ -30,7 +30,7 @@ type upstream struct {
 
 func newUpstream(p *Proxy, b *pool.Backend, s *settings, l *links) *upstream {
 	u := &upstream{proxy: p, backend: b, prefix: b.URL.EscapedPath(), links: l}
-	u.transport = newTransport(&dialer{b, p.dial, l, s.timeouts}, s.limits)
+	u.transport = newTransport(&dialer{b, p.dial, l, s.Timeouts}, s.Limits)
 	u.ReverseProxy = &httputil.ReverseProxy{
 		Rewrite:    u.rewrite,
 		Transport:  u, // flushes what is held back; see progress
@@ -80,16 +80,31 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.accept(r, response); err != nil {
+	if err := a.decide(r, response); err != nil {
 		response.Body.Close()
 		return nil, err
 	}
 	return response, nil
 }
 
+// decide says why a response is not passed on, or nil.
+func (a *attempt) decide(r *http.Request, response *http.Response) error {
+	if !a.inTime() {
+		return context.Cause(a.Context)
+	}
+	if err := a.accept(r, response); err != nil {
+		return err
+	}
+	a.status = response.StatusCode
+	if a.prefersAnother(response) {
+		return errPassedOver
+	}
+	return nil
+}
+
 // mayRepeat ends with the first fresh connection at the latest.
 func (a *attempt) mayRepeat(r *http.Request, err error) bool {
-	return a.stale(a.classify(err)) && hop.Idempotent(r.Method) && (r.Body == nil || a.request.body.replayable())
+	return a.stale(a.classify(err)) && hop.MayRepeat(r.Method, hop.Progress{Sent: true, Silent: true, Kept: a.request.isKept()})
 }
 
 // answerGrace is how long an answer that came before the end of a request may

@@ -116,6 +116,20 @@ func (p *Peer) Request() (*http.Request, string) {
 	return request, string(body)
 }
 
+// WholeRequest is Request where the other side may leave in the middle of a
+// body: the request is nil then.
+func (p *Peer) WholeRequest() (*http.Request, string) {
+	request, err := http.ReadRequest(p.R)
+	if err != nil {
+		return nil, ""
+	}
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, ""
+	}
+	return request, string(body)
+}
+
 // Reset ends the connection with an RST.
 func (p *Peer) Reset() {
 	_ = p.Conn.(*net.TCPConn).SetLinger(0)

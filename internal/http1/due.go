@@ -1,0 +1,83 @@
+package http1
+
+import (
+	"context"
+
+	"go-proxy/internal/hop"
+)
+
+// begin starts the clock of the whole exchange, if there is one.
+func (x *exchange) begin() {
+	if total := x.settings.Timeouts.Total; total > 0 {
+		x.client.due.Store(x.plane.sweeper.now.Load() + x.plane.sweeper.ticks(total))
+	}
+}
+
+// bound bounds connecting by what is left of the attempt and of the exchange.
+func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	t, stop := x.settings.Timeouts, func() {}
+	if t.Total > 0 {
+		ctx, stop = context.WithDeadlineCause(ctx, x.record.Start.Add(t.Total), &hop.Failure{Cause: hop.TotalTimeout})
+	}
+	if t.Attempt == 0 {
+		return ctx, stop
+	}
+	within, cancel := context.WithTimeoutCause(ctx, t.Attempt, &hop.Failure{Cause: hop.AttemptTimeout})
+	return within, func() {
+		cancel()
+		stop()
+	}
+}
+
+// attemptDue is the last tick for a response head to come in, or 0.
+func (x *exchange) attemptDue() uint64 {
+	attempt := x.settings.Timeouts.Attempt
+	if attempt == 0 {
+		return 0
+	}
+	return x.plane.sweeper.now.Load() + x.plane.sweeper.ticks(attempt)
+}
+
+// late reports whether the exchange's time is over. The sweeper may miss it
+// where no wait is long.
+func (x *exchange) late() bool {
+	due := x.client.due.Load()
+	return due > 0 && x.plane.sweeper.now.Load() > due
+}
+
+// overrun ends the waits of what is overdue. Those that began in this tick are
+// left alone: they may be another exchange's.
+func (c *conn) overrun(now uint64) {
+	if c.upstream != nil {
+		c.expireRead(now, hop.AttemptTimeout, aResponseHead)
+		return
+	}
+	c.expireWrite(now, theClientToTake)
+	if backend := c.peer.Load(); backend != nil {
+		backend.expireRead(now, hop.TotalTimeout, aResponseHead, aResponseBody, theUpload)
+		backend.expireWrite(now, theBackendToTake)
+	}
+}
+
+func (c *conn) expireRead(now uint64, cause hop.Cause, any ...waitFor) {
+	if c.reading.expireAny(now, cause, any) {
+		c.Conn.SetReadDeadline(longAgo) // fails only on a closed connection
+	}
+}
+
+func (c *conn) expireWrite(now uint64, f waitFor) {
+	if c.writing.expireAny(now, hop.TotalTimeout, []waitFor{f}) {
+		c.Conn.SetWriteDeadline(longAgo)
+	}
+}
+
+// expireAny ends a wait for any of these that began before this tick.
+func (w *wait) expireAny(now uint64, cause hop.Cause, any []waitFor) bool {
+	f, since := w.get()
+	for _, one := range any {
+		if f == one && since < now {
+			return w.expire(f, since, cause)
+		}
+	}
+	return false
+}
