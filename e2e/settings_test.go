@@ -266,7 +266,7 @@ func TestUnusedConnectionsKeptToABackendAreASetting(t *testing.T) {
 				}
 			})
 			s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(addr), stack.With("BACKEND_IDLE_CONNS", limit))
-			for range 2 {
+			for round := range 2 {
 				var both sync.WaitGroup
 				for range 2 {
 					both.Go(func() { _, _ = s.Try("GET", "/", nil) })
@@ -276,6 +276,7 @@ func TestUnusedConnectionsKeptToABackendAreASetting(t *testing.T) {
 				release <- true
 				release <- true
 				both.Wait()
+				s.Proxy.AwaitLines(2 * (round + 1)) // then the connections are given back
 			}
 			require.Equal(t, want, connections.Load(), limit)
 		}
