@@ -104,10 +104,9 @@ func TestPowerOfTwoLeavesTheBusierOfTwoAlone(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, steady, stack.WithBackends(2), stack.With("LB_POLICY", "power_of_two"))
 		require.Len(t, s.Spread(100), 2, "both are drawn")
-		before := len(s.Proxy.Log())
 		inFlight(s, "GET", "/hangs?fault=hang", "\r\n")
 		busy, idle := s.Backend(1), s.Backend(2)
-		if strings.Contains(s.Proxy.Log()[before:], "msg=picked backend="+idle.URL()+" ") {
+		if s.Proxy.AwaitLog(`msg=picked backend=(\S+) .* path=/hangs\n`) == idle.URL() {
 			busy, idle = idle, busy
 		}
 		require.Equal(t, stack.Shares(50, idle), oneByOne(s, 50), "%s is busy", busy.Name)
