@@ -256,7 +256,8 @@ func (x *exchange) bodyRead() bool {
 }
 
 // finish makes the exchange's one record. What the client still sends of a
-// request that was answered is never taken for its next one.
+// request that was answered is never taken for its next one; nobody waits for
+// its end when all is cut.
 func (x *exchange) finish() {
 	r := &x.record
 	if r.Status == 0 {
@@ -266,7 +267,7 @@ func (x *exchange) finish() {
 	r.Received += x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)
-	if !x.keep && !x.reset && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
+	if !x.keep && !x.reset && !x.plane.closing.Load() && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
 		x.client.outer.StopReading()
 	}
 }
