@@ -2,6 +2,7 @@ package hop_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -86,4 +87,26 @@ func TestOnlyWhatIsSafeIsSentAgain(t *testing.T) {
 		require.Equal(t, c.again, hop.MayRetry([]byte(c.method), c.cause, c.progress))
 	}
 	require.True(t, hop.MayRepeat("GET", all), "a stale connection is nobody's fault")
+}
+
+// Whatever is counted, and whatever has happened before: what a client does, or
+// the proxy, never counts against a backend.
+func TestNoClientSideCauseCounts(t *testing.T) {
+	everything := hop.SoftCauses()
+	for status := 500; status < 600; status++ {
+		everything = append(everything, strconv.Itoa(status))
+	}
+	for _, counted := range []*hop.Counted{hop.NewCounted(everything), hop.NewCounted(nil)} {
+		for cause := hop.None + 1; cause.String() != "internal"; cause++ {
+			if cause.Party() == hop.Backend || cause == hop.TunnelIdle {
+				continue
+			}
+			for _, status := range []int{0, 200, 503} {
+				for _, flag := range []bool{false, true} {
+					o := hop.Outcome{Cause: cause, Status: status, Stale: flag, Suspect: !flag}
+					require.Equal(t, hop.Nothing, counted.Judge(o), "%v: %+v", cause, o)
+				}
+			}
+		}
+	}
 }

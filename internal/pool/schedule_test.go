@@ -14,8 +14,9 @@ import (
 )
 
 // schedule leads a pool through a long random life: backends fail and recover,
-// are added, removed, weighed anew and made backups; time passes; requests come
-// and go. After each step whoever is picked must have been eligible.
+// are added, removed, weighed anew, drained, bounded and made backups; time
+// passes; requests come, wait and go. After each step whoever is picked must have
+// been eligible, and nobody waits while there is room.
 type schedule struct {
 	t        *testing.T
 	random   *rand.Rand
@@ -23,11 +24,12 @@ type schedule struct {
 	settings pool.Settings
 	wanted   []config.Backend
 	open     []pool.Lease
+	waiting  []*pool.Waiter
 	now      time.Time
 }
 
 func TestAnyScheduleKeepsEveryPolicysPromises(t *testing.T) {
-	const seeds = 6
+	const seeds = 12
 	for _, policy := range pool.Policies() {
 		steps := 1500
 		if policy == "consistent_hash" {
@@ -50,6 +52,11 @@ func newSchedule(t *testing.T, policy string, seed uint64) *schedule {
 	if seed%3 == 2 {
 		s.settings.HashBound = 1.1
 	}
+	s.settings.FailOpen = seed%2 == 0
+	s.settings.Ejects = seed%5 == 4
+	s.settings.MaxInFlight = []int{0, 150, 20}[seed%3]
+	s.settings.BackendMaxInFlight = []int{0, 0, 8, 30}[seed%4]
+	s.settings.Queue = 10
 	s.wanted = s.someBackends()
 	s.pool = pool.New(s.wanted, s.settings, nil)
 	return s
@@ -58,15 +65,14 @@ func newSchedule(t *testing.T, policy string, seed uint64) *schedule {
 func (s *schedule) run(steps int) {
 	for step := range steps {
 		s.step()
+		s.served(step)
 		s.pick(step)
 		if step%100 == 99 {
 			s.shares(step)
 			s.oneGoes(step)
 		}
 	}
-	for _, lease := range s.open {
-		lease.Succeeded()
-	}
+	s.settle()
 	for _, b := range s.pool.Backends() {
 		require.Zero(s.t, b.InFlight())
 	}
@@ -82,11 +88,22 @@ func (s *schedule) step() {
 			before[b] = b.InFlight()
 		}
 		for _, b := range s.pool.Update(s.wanted, s.settings).Kept {
-			require.Equal(s.t, before[b], b.InFlight())
+			require.GreaterOrEqual(s.t, b.InFlight(), before[b])
+			if len(s.waiting) == 0 { // else it may have got one more
+				require.Equal(s.t, before[b], b.InFlight())
+			}
 		}
 	case kind == 1:
 		s.now = s.now.Add(time.Duration(s.random.Int64N(int64(time.Minute))))
 		s.pool.Advance(s.now)
+	case kind == 2 && len(backends) > 0:
+		s.pool.Readmit(backends[s.random.IntN(len(backends))])
+	case kind == 3 && len(s.waiting) > 0:
+		i := s.random.IntN(len(s.waiting))
+		if a := s.waiting[i].Leave(); a.Err == nil {
+			a.Lease.Abandoned()
+		}
+		s.waiting = slices.Delete(s.waiting, i, i+1)
 	case kind < 8 && len(backends) > 0:
 		b := backends[s.random.IntN(len(backends))]
 		s.pool.ObserveProbe(b, []error{nil, nil, errProbe}[s.random.IntN(3)])
@@ -97,16 +114,31 @@ func (s *schedule) step() {
 	}
 }
 
-// pick takes a lease, of one that is up, there, and a backup only if need be.
+// pick takes a lease, of one that may be picked and has room, or waits for it.
 func (s *schedule) pick(step int) {
 	eligible := s.eligible()
 	lease, err := s.pool.Acquire(pool.Key(s.random.IntN(100)))
-	if len(eligible) == 0 {
+	switch {
+	case err == pool.ErrOverloaded:
+		require.True(s.t, len(s.waiting) > 0 || s.full(eligible), "step %d: there is room", step)
+		if w, err := s.pool.Wait(pool.NoKey); err == nil {
+			s.waiting = append(s.waiting, w)
+			require.LessOrEqual(s.t, len(s.waiting), s.settings.Queue)
+		}
+		return
+	case len(eligible) == 0:
 		require.ErrorIs(s.t, err, pool.ErrNoneAlive, "step %d", step)
 		return
 	}
 	require.NoError(s.t, err, "step %d", step)
+	s.take(step, lease, eligible)
+}
+
+func (s *schedule) take(step int, lease pool.Lease, eligible map[string]int) {
 	require.Contains(s.t, eligible, lease.Backend.String(), "step %d", step)
+	if bound := s.bound(lease.Backend); bound > 0 {
+		require.LessOrEqual(s.t, lease.Backend.InFlight(), bound, "step %d", step)
+	}
 	if len(s.open) > 200 {
 		lease.Abandoned()
 		return
@@ -114,17 +146,67 @@ func (s *schedule) pick(step int) {
 	s.open = append(s.open, lease)
 }
 
+// served takes what came for those who wait, in turn. Who still waits has reason
+// to.
+func (s *schedule) served(step int) {
+	eligible := s.eligible()
+	for len(s.waiting) > 0 {
+		a, ok := answered(s.waiting[0])
+		if !ok {
+			break
+		}
+		s.waiting = s.waiting[1:]
+		if a.Err == nil {
+			s.take(step, a.Lease, eligible)
+			continue
+		}
+		require.ErrorIs(s.t, a.Err, pool.ErrNoneAlive)
+	}
+	if len(s.waiting) > 0 {
+		require.NotEmpty(s.t, eligible, "step %d: nobody to wait for", step)
+		require.True(s.t, s.full(eligible), "step %d: there is room for those who wait", step)
+	}
+}
+
+// full reports whether no more requests may be in flight.
+func (s *schedule) full(eligible map[string]int) bool {
+	if s.settings.MaxInFlight > 0 && len(s.open) >= s.settings.MaxInFlight {
+		return true
+	}
+	for _, b := range s.pool.Backends() {
+		if bound := s.bound(b); eligible[b.String()] > 0 && (bound == 0 || b.InFlight() < bound) {
+			return false
+		}
+	}
+	return true
+}
+
+// bound is that of a backend's leases, 0 for none.
+func (s *schedule) bound(b *pool.Backend) int64 {
+	for _, wanted := range s.wanted {
+		if wanted.URL.String() == b.String() && wanted.MaxInFlight > 0 {
+			return int64(wanted.MaxInFlight)
+		}
+	}
+	return int64(s.settings.BackendMaxInFlight)
+}
+
 // eligible are the weights of those that may be picked.
 func (s *schedule) eligible() map[string]int {
-	for _, backup := range []bool{false, true} {
-		up := map[string]int{}
-		for i, b := range s.pool.Backends() {
-			if b.State() == pool.Up && s.wanted[i].Backup == backup {
-				up[b.String()] = max(1, s.wanted[i].Weight)
-			}
+	for _, state := range []pool.State{pool.Up, pool.Down} {
+		if state == pool.Down && !s.settings.FailOpen {
+			continue
 		}
-		if len(up) > 0 {
-			return up
+		for _, backup := range []bool{false, true} {
+			some := map[string]int{}
+			for i, b := range s.pool.Backends() {
+				if b.State() == state && s.wanted[i].Backup == backup && !s.wanted[i].Drain {
+					some[b.String()] = max(1, s.wanted[i].Weight)
+				}
+			}
+			if len(some) > 0 {
+				return some
+			}
 		}
 	}
 	return nil
@@ -135,6 +217,12 @@ func (s *schedule) settle() {
 	for s.pool.Advance(s.now) > 0 {
 		s.now = s.now.Add(s.settings.SlowStart)
 	}
+	for _, w := range s.waiting {
+		if a := w.Leave(); a.Err == nil {
+			a.Lease.Abandoned()
+		}
+	}
+	s.waiting = nil
 	for _, lease := range s.open {
 		lease.Abandoned()
 	}
@@ -194,7 +282,8 @@ func (s *schedule) oneGoes(step int) {
 	require.LessOrEqual(s.t, moved(before, chosen(s.t, s.pool)), part+0.02, "step %d: %v without %d", step, eligible, i)
 }
 
-// someBackends are one to eight, most with a weight, some of them backups.
+// someBackends are one to eight, most with a weight, some of them backups, some
+// that drain, some with a bound of their own.
 func (s *schedule) someBackends() []config.Backend {
 	var names []string
 	for _, i := range s.random.Perm(10)[:1+s.random.IntN(8)] {
@@ -204,5 +293,10 @@ func (s *schedule) someBackends() []config.Backend {
 		}
 		names = append(names, name)
 	}
-	return members(s.t, names...)
+	wanted := members(s.t, names...)
+	for i := range wanted {
+		wanted[i].Drain = s.random.IntN(6) == 0
+		wanted[i].MaxInFlight = max(0, s.random.IntN(12)-5)
+	}
+	return wanted
 }
