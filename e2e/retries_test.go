@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,6 +82,37 @@ func TestOnlyWhatIsSafeIsTriedAgain(t *testing.T) {
 				require.Equal(t, http.StatusBadGateway, answer.StatusCode, method)
 				require.Equal(t, attempts, total(all, method+" "+path), "%s %s: each backend once at most", method, path)
 			}
+		}
+	})
+}
+
+// The head is enough: whoever has it may have carried the request out.
+func TestPOSTWhoseHeadMayHaveArrivedIsNeverSentAgain(t *testing.T) {
+	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+		var heads sync.Map // by request line
+		script := func(p *testkit.Peer) {
+			for {
+				line, _, _ := strings.Cut(p.Head(), "\r\n")
+				switch {
+				case strings.HasPrefix(line, "GET /health "):
+					p.Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+					continue
+				case line != "":
+					n, _ := heads.LoadOrStore(line, new(atomic.Int64))
+					n.(*atomic.Int64).Add(1)
+				}
+				p.Reset() // with the body on its way
+				return
+			}
+		}
+		s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(testkit.Script(t, script), testkit.Script(t, script), testkit.Script(t, script)),
+			stack.With("RETRIES", "3"), stack.With("HEALTH_PASSIVE_ON", "none"), stack.With("HEALTH_CHECK_INTERVAL", never))
+		for i := range 50 {
+			path := fmt.Sprintf("/%d", i)
+			answer := s.Do("POST", path, strings.NewReader(strings.Repeat("x", i*1000)))
+			require.Equal(t, http.StatusBadGateway, answer.StatusCode)
+			n, _ := heads.Load("POST " + path + " HTTP/1.1")
+			require.EqualValues(t, 1, n.(*atomic.Int64).Load(), path)
 		}
 	})
 }

@@ -13,12 +13,15 @@ import (
 	"time"
 )
 
+// epoch is where all connections count from: the clock on the wall may be set.
+var epoch = time.Now()
+
 // Conn is a net.Conn whose writes must make progress. It may be used by
 // several goroutines like any other.
 type Conn struct {
 	net.Conn
 	stall    time.Duration
-	armed    atomic.Int64 // the write deadline in force, in Unix nanoseconds
+	armed    atomic.Int64 // the write deadline in force, counted from epoch; 0: none yet
 	received atomic.Int64
 	onClose  func(*Conn)
 	watch    atomic.Pointer[func()] // see NotifyClose
@@ -61,10 +64,9 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 }
 
 // arm moves the write deadline before a write, but not before every one: that
-// costs several percent of a small exchange. Should the clock be set back, a
-// write may meet a deadline that is over, which costs it one look.
+// costs several percent of a small exchange.
 func (c *Conn) arm() {
-	if time.Duration(c.armed.Load()-time.Now().UnixNano()) < c.stall/looks {
+	if armed := c.armed.Load(); armed == 0 || time.Duration(armed)-time.Since(epoch) < c.stall/looks {
 		c.armFor(2 * c.stall / looks)
 	}
 }
@@ -73,9 +75,9 @@ func (c *Conn) armFor(d time.Duration) {
 	if c.pinned.Load() {
 		return
 	}
-	deadline := time.Now().Add(d)
-	c.Conn.SetWriteDeadline(deadline) // fails only on a closed connection; so will the write
-	c.armed.Store(deadline.UnixNano())
+	now := time.Now()
+	c.Conn.SetWriteDeadline(now.Add(d)) // fails only on a closed connection; so will the write
+	c.armed.Store(int64(now.Sub(epoch) + d))
 }
 
 // SetWriteDeadline puts t in place of the bound on stalls, until it is called
