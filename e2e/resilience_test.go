@@ -174,9 +174,11 @@ func TestExchangeHasItsTime(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
 		drips := func(p *testkit.Peer) {
 			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-			for range 1000 {
+			for {
 				time.Sleep(10 * time.Millisecond) // always some progress
-				p.Send("some")
+				if _, err := p.Write([]byte("some")); err != nil {
+					return
+				}
 			}
 		}
 		s, _ := newCountings(t, mode, 1, map[string]func(*testkit.Peer){"/hang": silent, "/drips": drips},
@@ -271,9 +273,39 @@ func TestTrustedClientIsToldHowItsResponseCame(t *testing.T) {
 				"candidate " + second + " state=up weight=1 in_flight=1",
 				"attempt answered@" + second,
 			}, answer.Header["X-Proxy-Explain"])
+			p := s.Dial() // what was told once is not told again unasked
+			p.Send("GET / HTTP/1.1\r\nHost: x\r\nX-Proxy-Explain: 1\r\n\r\n")
+			told, _ := p.Response("GET")
+			require.NotEmpty(t, told.Header["X-Proxy-Explain"])
+			p.Send("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n")
+			refused, _ := p.Response("CONNECT")
+			require.Equal(t, http.StatusMethodNotAllowed, refused.StatusCode)
+			require.Empty(t, refused.Header["X-Proxy-Explain"])
 			for _, value := range []string{"0", "", "yes"} {
 				require.Empty(t, s.Do("GET", "/", nil, "X-Proxy-Explain", value).Header["X-Proxy-Explain"])
 			}
+		}
+	})
+}
+
+// What is asked of this proxy is not asked of those behind it, and what they tell
+// is not for this one's clients.
+func TestExplanationsEndAtTheProxy(t *testing.T) {
+	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+		for _, proxies := range []string{"192.0.2.1", "127.0.0.1"} {
+			asked := make(chan string, 1)
+			inner := testkit.Script(t, func(p *testkit.Peer) {
+				for head := p.Head(); head != ""; head = p.Head() {
+					if strings.HasPrefix(head, "GET /x ") {
+						asked <- head
+					}
+					p.Send("HTTP/1.1 200 OK\r\nX-Proxy-Explain: candidate http://secret\r\nContent-Length: 0\r\n\r\n")
+				}
+			})
+			s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(inner), stack.With("TRUSTED_PROXIES", proxies))
+			answer := s.Do("GET", "/x", nil, "X-Proxy-Explain", "1")
+			require.NotContains(t, <-asked, "X-Proxy-Explain")
+			require.NotContains(t, strings.Join(answer.Header["X-Proxy-Explain"], ","), "secret")
 		}
 	})
 }

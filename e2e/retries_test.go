@@ -51,6 +51,22 @@ func TestWithARetryAKilledBackendCostsNoGET(t *testing.T) {
 	})
 }
 
+// A retry goes on in its request's place: bounds and a queue take nothing from it.
+func TestWithARetryAKilledBackendCostsNoGETUnderBounds(t *testing.T) {
+	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+		s := stack.New(t, mode, stack.With("RETRIES", "1"), stack.With("HEALTH_CHECK_INTERVAL", never),
+			stack.With("MAX_IN_FLIGHT", "4"), stack.With("QUEUE", "2000"), stack.With("QUEUE_TIMEOUT", stack.Patience.String()))
+		load := s.Load(300, "delay=10ms") // so that some wait, always
+		load.Await(50, time.Time{}, stack.Shot.Good)
+		killed := time.Now()
+		s.Backend(2).Kill()
+		s.AwaitDown(s.Backend(2))
+		load.Await(50, killed, stack.Shot.Good)
+		requireUnharmed(t, s, load.Stop())
+		require.Contains(t, s.Proxy.Log(), "msg=queued")
+	})
+}
+
 func TestWithARetryRestartsInTurnCostNoGET(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, stack.With("RETRIES", "1"), stack.WithQuickProbes())

@@ -101,3 +101,21 @@ func TestSettingsThatChangeEndNoEjection(t *testing.T) {
 		require.Equal(t, []string{"4s " + failed, "4s " + passed}, s.changed(), "but that there are none any more does")
 	}, healthy)
 }
+
+// The pool may have the settings a moment before the watcher: what it ejects then
+// is not out for good.
+func TestWhatIsEjectedBeforeTheWatcherKnowsComesBack(t *testing.T) {
+	play(t, settings(), func(t *testing.T, s *stage) {
+		s.until(time.Second)
+		s.changed()
+		var backends []config.Backend
+		for _, b := range s.pool.Backends() {
+			backends = append(backends, config.Backend{URL: b.URL})
+		}
+		s.pool.Update(backends, judging(ejecting()))
+		s.fail()
+		s.checker.Update(ejecting())
+		s.until(30 * time.Second)
+		require.Equal(t, []string{"1s " + failed, "1s " + passed}, s.changed())
+	}, healthy)
+}

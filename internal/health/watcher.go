@@ -70,6 +70,7 @@ func (w *watcher) run(ctx context.Context) {
 				timer.Reset(w.eject())
 				continue
 			}
+			w.pool.Readmit(w.backend) // if it was ejected by settings that this one did not have yet
 			if !w.mayHurry() {
 				continue
 			}

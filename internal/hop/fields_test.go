@@ -41,7 +41,7 @@ var (
 
 func TestHopByHopFieldsAreKnownInAnyCase(t *testing.T) {
 	names := []string{"Connection", "Keep-Alive", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "HTTP2-Settings"}
+		"Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "HTTP2-Settings", "X-Proxy-Explain"}
 	for _, name := range names {
 		isHopByHop.holds(t, true, name, strings.ToLower(name), strings.ToUpper(name))
 		isHopByHop.holds(t, false, name+"s", name[1:], " "+name, name+" ", name+"\x00", strings.Replace(name, "e", "é", 1)+"é")

@@ -77,6 +77,9 @@ func byLengthLong[S Text](name S) (field Field, lower string) {
 		}
 		return ContentLength, "content-length"
 	case 15:
+		if toLower(name[2]) == 'p' { // between a client and the first proxy that it trusts to tell
+			return OtherHopByHop, "x-proxy-explain"
+		}
 		return XForwardedFor, "x-forwarded-for"
 	case 16:
 		switch toLower(name[0]) {

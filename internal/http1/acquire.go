@@ -17,8 +17,9 @@ func (x *exchange) acquire() hop.Cause {
 	}
 	x.policyKey = x.key()
 	if private := x.client.private; private != nil {
-		if x.lease, x.leased = p.AcquireThis(private.upstream.backend); x.leased {
-			return hop.None
+		lease, err := p.AcquireThis(private.upstream.backend)
+		if err != pool.ErrNoneLeft {
+			return x.take(pool.Answer{Lease: lease, Err: err})
 		}
 	}
 	lease, err := p.Acquire(x.policyKey)

@@ -147,8 +147,11 @@ func (c *conn) write(f waitFor, p []byte) (hop.Cause, error) {
 	c.rest, c.taking = p, f
 	err := c.writeAll()
 	c.rest = nil
-	if cause := c.writing.end(); cause != hop.None && err != nil {
-		return cause, err
+	if cause := c.writing.end(); cause != hop.None {
+		if err != nil {
+			return cause, err
+		}
+		c.stop(cause) // it was taken just in time, but the deadline that is over stays
 	}
 	if err != nil {
 		return hop.Cause(c.stopped.Load()), err

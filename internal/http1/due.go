@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"time"
 
 	"go-proxy/internal/hop"
 )
@@ -9,6 +10,7 @@ import (
 // begin starts the clock of the whole exchange, if there is one.
 func (x *exchange) begin() {
 	if total := x.settings.Timeouts.Total; total > 0 {
+		x.ends = time.Now().Add(total)
 		x.client.due.Store(x.plane.sweeper.now.Load() + x.plane.sweeper.ticks(total))
 	}
 }
@@ -17,7 +19,7 @@ func (x *exchange) begin() {
 func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	t, stop := x.settings.Timeouts, func() {}
 	if t.Total > 0 {
-		ctx, stop = context.WithDeadlineCause(ctx, x.record.Start.Add(t.Total), &hop.Failure{Cause: hop.TotalTimeout})
+		ctx, stop = context.WithDeadlineCause(ctx, x.ends, &hop.Failure{Cause: hop.TotalTimeout})
 	}
 	if t.Attempt == 0 {
 		return ctx, stop
@@ -50,12 +52,13 @@ func (x *exchange) late() bool {
 func (c *conn) overrun(now uint64) {
 	if c.upstream != nil {
 		c.expireRead(now, hop.AttemptTimeout, aResponseHead)
+		c.expireWrite(now, hop.AttemptTimeout, theBackendToTake)
 		return
 	}
-	c.expireWrite(now, theClientToTake)
+	c.expireWrite(now, hop.TotalTimeout, theClientToTake)
 	if backend := c.peer.Load(); backend != nil {
 		backend.expireRead(now, hop.TotalTimeout, aResponseHead, aResponseBody, theUpload)
-		backend.expireWrite(now, theBackendToTake)
+		backend.expireWrite(now, hop.TotalTimeout, theBackendToTake)
 	}
 }
 
@@ -65,8 +68,8 @@ func (c *conn) expireRead(now uint64, cause hop.Cause, any ...waitFor) {
 	}
 }
 
-func (c *conn) expireWrite(now uint64, f waitFor) {
-	if c.writing.expireAny(now, hop.TotalTimeout, []waitFor{f}) {
+func (c *conn) expireWrite(now uint64, cause hop.Cause, f waitFor) {
+	if c.writing.expireAny(now, cause, []waitFor{f}) {
 		c.Conn.SetWriteDeadline(longAgo)
 	}
 }

@@ -28,7 +28,8 @@ type exchange struct {
 	next   pool.Lease // of the backend to be tried after this one; its Backend is nil if there is none
 	tried  []*pool.Backend
 
-	from      peer // who the client is
+	from      peer      // who the client is
+	ends      time.Time // the exchange at the latest, if there is a limit
 	policyKey pool.Key
 	suspect   bool // see hop.Outcome
 	progress  hop.Progress
@@ -83,7 +84,7 @@ func (p *Plane) open(c *client) *exchange {
 	x.body.start(noBody, 0)
 	x.content.start(noBody, 0)
 	x.keep, x.answered, x.reset, x.leased = false, false, false, false
-	x.final, x.continued, x.suspect = false, false, false
+	x.final, x.continued, x.suspect, x.explains = false, false, false, false
 	return x
 }
 

@@ -26,7 +26,6 @@ func (x *exchange) appendExplanation(dst []byte) []byte {
 func (x *exchange) describe() {
 	x.from = peer{addr: x.client.host(), proto: "http"}
 	x.from.trusted = x.settings.Trusted.Contains(x.from.addr)
-	x.explains = false
 	if x.from.trusted {
 		value, _ := x.Line(records.ExplainField, 0)
 		x.explains = x.settings.AsksToExplain(x.from.trusted, string(value))

@@ -39,7 +39,7 @@ func (x *exchange) tries() hop.Cause {
 		}
 		x.compose()
 		cause := x.attempts()
-		if x.next.Backend == nil && (cause == hop.None || x.answered || !x.retries(cause)) {
+		if x.next.Backend == nil {
 			return cause
 		}
 		x.lease, x.leased, x.next = x.next, true, pool.Lease{}
@@ -90,6 +90,9 @@ func (x *exchange) attempts() hop.Cause {
 			again = o.Stale && x.mayRepeat()
 			x.dismiss(o.Cause)
 		}
+		if !again {
+			x.retries(o.Cause)
+		}
 		x.note(o)
 		if !again {
 			x.settle(o, err)
@@ -101,7 +104,7 @@ func (x *exchange) attempts() hop.Cause {
 // note puts the attempt on the record.
 func (x *exchange) note(o hop.Outcome) {
 	a := records.Attempt{Backend: x.lease.Backend.String(), Cause: o.Cause}
-	if x.next.Backend != nil {
+	if x.next.Backend != nil && o.Cause == hop.None {
 		a.Status = o.Status
 	}
 	x.record.Attempts = append(x.record.Attempts, a)

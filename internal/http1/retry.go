@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"go-proxy/internal/hop"
-	"go-proxy/internal/pool"
 )
 
 // triesLeft reports whether another backend may be tried after this one.
@@ -12,8 +11,10 @@ func (x *exchange) triesLeft() bool { return len(x.tried) < x.settings.Retries.M
 
 // retries takes another backend for a request that has failed, if it may be
 // tried there.
-func (x *exchange) retries(cause hop.Cause) bool {
-	return hop.MayRetry(x.record.Method, cause, x.progress) && x.takeNext(x.tried)
+func (x *exchange) retries(cause hop.Cause) {
+	if cause != hop.None && !x.answered && hop.MayRetry(x.record.Method, cause, x.progress) {
+		x.takeNext()
+	}
 }
 
 // prefersAnother takes another backend for a request whose response is not to be
@@ -25,24 +26,15 @@ func (x *exchange) prefersAnother() bool {
 	}
 	x.stopUpload()
 	asked := hop.Progress{Sent: true, Silent: true, Kept: x.isKept()}
-	return hop.MayRepeat(x.record.Method, asked) && x.takeNext(append(x.tried, x.lease.Backend))
+	return hop.MayRepeat(x.record.Method, asked) && x.takeNext()
 }
 
-// takeNext takes a lease of a backend that was not tried, as far as the budget
-// goes.
-func (x *exchange) takeNext(tried []*pool.Backend) bool {
-	p, most := x.plane.pool, x.settings.Retries.Most
-	if most == 0 || len(tried) > most || x.client.stopped.Load() != 0 || x.late() {
+// takeNext takes a lease of a backend that was not tried, before this one is
+// given back: who waits in the queue is not to take the request's place.
+func (x *exchange) takeNext() (ok bool) {
+	if !x.triesLeft() || x.client.stopped.Load() != 0 || x.late() {
 		return false
 	}
-	next, err := p.Acquire(x.policyKey, tried...)
-	if err != nil {
-		return false
-	}
-	if !p.TakeRetry(time.Now()) {
-		next.Abandoned()
-		return false
-	}
-	x.next = next
-	return true
+	x.next, ok = x.lease.Another(time.Now(), x.policyKey, append(x.tried, x.lease.Backend)...)
+	return ok
 }

@@ -118,6 +118,7 @@ func (p *ServerPool) change(c Change, decides func() bool) bool {
 		b.downs.Add(1)
 	}
 	if c.To == Up {
+		b.spared = false
 		p.beginWarming(b, c.From)
 	}
 	b.state.Store(uint32(c.To))

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -318,8 +319,8 @@ func TestADrainingBackendGetsNothingNew(t *testing.T) {
 	drained[0].Drain = true
 	require.Equal(t, []*pool.Backend{b[0]}, p.Update(drained, defaults).Changed)
 	require.Equal(t, map[string]int{"http://b": 10}, share(t, p, 10))
-	_, ok := p.AcquireThis(b[0])
-	require.False(t, ok, "nor to a connection that is bound to it")
+	_, err := p.AcquireThis(b[0])
+	require.ErrorIs(t, err, pool.ErrNoneLeft, "nor to a connection that is bound to it")
 	require.EqualValues(t, 1, b[0].InFlight(), "what it has goes on")
 	require.Equal(t, pool.Up, b[0].State(), "and it is as well as it was")
 	for _, lease := range leases {
@@ -356,4 +357,86 @@ func TestFailOpenTriesThoseThatAreDown(t *testing.T) {
 	p.Update([]config.Backend{members(t, "new")[0]}, s)
 	_, err := p.GetNextHealthyBackend(pool.NoKey)
 	require.ErrorIs(t, err, pool.ErrNoneAlive, "nobody knows yet how to reach one that was not probed")
+}
+
+// Whoever is turned away, or waits, has had nobody's turn.
+func TestRoundRobinIsExactUnderABoundOfAll(t *testing.T) {
+	for _, waiters := range []int{0, 1, 3} {
+		p, b := settled(t, bounded(2, 0, waiters), nil, "a", "b", "c")
+		open := []pool.Lease{acquire(t, p), acquire(t, p)}
+		got := map[*pool.Backend]int{open[0].Backend: 1, open[1].Backend: 1}
+		var queue []*pool.Waiter
+		for range waiters {
+			queue = append(queue, waiting(t, p))
+		}
+		const rounds = 300
+		for range rounds - 2 {
+			_, err := p.Acquire(pool.NoKey)
+			require.ErrorIs(t, err, pool.ErrOverloaded)
+			open[0].Succeeded()
+			var lease pool.Lease
+			if waiters > 0 {
+				a, ok := answered(queue[0])
+				require.True(t, ok)
+				lease = a.Lease
+				queue = append(queue[1:], waiting(t, p))
+			} else {
+				lease = acquire(t, p)
+			}
+			got[lease.Backend]++
+			open = append(open[1:], lease)
+		}
+		for _, one := range b {
+			require.Equal(t, rounds/3, got[one], "%d wait: %v", waiters, got)
+		}
+	}
+}
+
+// A retry goes on in the request's own place: nobody who waits, or comes, can
+// take it.
+func TestARetryKeepsTheRequestsPlace(t *testing.T) {
+	s := bounded(1, 0, 1)
+	s.Retries = pool.Budget{Burst: 1}
+	p, b := settled(t, s, nil, "a", "b")
+	lease := acquire(t, p)
+	w := waiting(t, p)
+	next, ok := lease.Another(time.Now(), pool.NoKey, lease.Backend)
+	require.True(t, ok)
+	require.NotSame(t, lease.Backend, next.Backend)
+	lease.Failed("dial_refused")
+	_, ok = answered(w)
+	require.False(t, ok, "the request is still in flight")
+
+	_, ok = next.Another(time.Now(), pool.NoKey, b[0])
+	require.False(t, ok, "the budget is used up")
+	_, ok = next.Another(time.Now(), pool.NoKey, b...)
+	require.False(t, ok, "nobody is left")
+	_, ok = answered(w)
+	require.False(t, ok, "and the place is still its own")
+
+	next.Succeeded()
+	a, ok := answered(w)
+	require.True(t, ok)
+	a.Lease.Succeeded()
+	require.Zero(t, b[0].InFlight()+b[1].InFlight())
+	acquire(t, p)
+	_, err := p.Acquire(pool.NoKey)
+	require.ErrorIs(t, err, pool.ErrOverloaded, "one place is one place")
+}
+
+func TestThisBackendIsTakenOnlyIfItMayBeAndHasRoom(t *testing.T) {
+	p, b := settled(t, bounded(0, 1, 0), nil, "a", "b")
+	lease, err := p.AcquireThis(b[1])
+	require.NoError(t, err)
+	require.Same(t, b[1], lease.Backend)
+	_, err = p.AcquireThis(b[1])
+	require.ErrorIs(t, err, pool.ErrOverloaded)
+	lease.Succeeded()
+	p.ObserveProbe(b[1], errProbe)
+	_, err = p.AcquireThis(b[1])
+	require.ErrorIs(t, err, pool.ErrNoneLeft)
+	p.Update(members(t, "b"), defaults)
+	_, err = p.AcquireThis(b[0])
+	require.ErrorIs(t, err, pool.ErrNoneLeft)
+	require.Zero(t, b[0].InFlight()+b[1].InFlight())
 }

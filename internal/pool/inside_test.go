@@ -73,7 +73,7 @@ func TestAFailureOfALeaseTakenWhileTheBackendWentDownIsIgnored(t *testing.T) {
 	p.ObserveProbe(b, nil)
 	p.ObserveProbe(b, errors.New("status 503"))
 	b.inFlight.Add(1)
-	late := Lease{b, p, b.downs.Load()}
+	late := Lease{Backend: b, pool: p, downs: b.downs.Load()}
 	late.Failed("dial_refused")
 	require.Equal(t, 2, changes)
 	require.Equal(t, Down, b.State())

@@ -3,6 +3,7 @@ package pool
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // Lease is a picked backend until it is given back, by exactly one call of
@@ -12,6 +13,8 @@ type Lease struct {
 	Backend *Backend
 	pool    *ServerPool
 	downs   uint64 // how often the backend had gone down when it was picked
+
+	placeless bool // the request's place among all that are in flight is another lease's
 }
 
 // Acquire picks a backend, none of those that were tried, and counts the lease
@@ -27,44 +30,84 @@ func (p *ServerPool) Acquire(key Key, tried ...*Backend) (Lease, error) {
 	return lease, err
 }
 
-// acquire picks again when another was quicker to take the last place. A backend
-// that was removed between the pick and the count is not taken: whoever waits
-// for the last of its leases to end may have seen none.
+// acquire takes a place among all that are in flight before it picks, so that
+// nobody's turn is lost on a request that is turned away.
 func (p *ServerPool) acquire(key Key, tried []*Backend) (Lease, error) {
+	s := p.snapshot.Load()
+	if len(s.eligible) == 0 {
+		return Lease{}, ErrNoneAlive
+	}
+	if !take(&p.inFlight, s.most) {
+		return Lease{}, ErrOverloaded
+	}
+	lease, err := p.lend(key, tried)
+	if err != nil {
+		p.inFlight.Add(-1)
+	}
+	return lease, err
+}
+
+// lend picks a backend for a request that has its place, and again when another
+// was quicker to take the backend's last one. A backend that was removed between
+// the pick and the count is not taken: whoever waits for the last of its leases to
+// end may have seen none.
+func (p *ServerPool) lend(key Key, tried []*Backend) (Lease, error) {
 	for {
 		s := p.snapshot.Load()
 		i, err := s.choose(key, tried)
 		if err != nil {
 			return Lease{}, err
 		}
-		if !take(&p.inFlight, s.most) {
-			return Lease{}, ErrOverloaded
-		}
 		b := s.eligible[i]
-		if take(&b.inFlight, s.bounds[i]) {
-			if b.State() != Removed {
-				return Lease{b, p, b.downs.Load()}, nil
-			}
-			b.inFlight.Add(-1)
+		if !take(&b.inFlight, s.bounds[i]) {
+			continue
 		}
-		p.inFlight.Add(-1)
+		if b.State() != Removed {
+			return Lease{Backend: b, pool: p, downs: b.downs.Load()}, nil
+		}
+		b.inFlight.Add(-1)
 	}
 }
 
-// AcquireThis is Acquire for a backend that was chosen before; not ok if it may
-// not be picked any more, or has no room.
-func (p *ServerPool) AcquireThis(b *Backend) (l Lease, ok bool) {
-	s := p.snapshot.Load()
-	i := slices.Index(s.eligible, b)
-	if i < 0 || b.State() != Up || !take(&p.inFlight, s.most) {
+// Another takes a lease of a backend that was not tried, for the same request,
+// if the budget of retries has one left. The request's place among all that are
+// in flight goes over to it; l is still to be given back.
+func (l *Lease) Another(now time.Time, key Key, tried ...*Backend) (next Lease, ok bool) {
+	next, err := l.pool.lend(key, tried)
+	if err != nil {
 		return Lease{}, false
 	}
-	if take(&b.inFlight, s.bounds[i]) {
-		return Lease{b, p, b.downs.Load()}, true
+	if !l.pool.TakeRetry(now) {
+		next.placeless = true // it is still l's
+		next.Abandoned()
+		return Lease{}, false
 	}
-	p.inFlight.Add(-1)
-	p.admit()
-	return Lease{}, false
+	l.placeless = true
+	return next, true
+}
+
+// AcquireThis is Acquire for a backend that was chosen before. It returns
+// ErrNoneLeft if that may not be picked any more.
+func (p *ServerPool) AcquireThis(b *Backend) (Lease, error) {
+	s := p.snapshot.Load()
+	i := slices.Index(s.eligible, b)
+	if i < 0 || b.State() != Up {
+		return Lease{}, ErrNoneLeft
+	}
+	if !take(&p.inFlight, s.most) {
+		return Lease{}, ErrOverloaded
+	}
+	lease := Lease{Backend: b, pool: p, downs: b.downs.Load()}
+	if !take(&b.inFlight, s.bounds[i]) {
+		p.inFlight.Add(-1)
+		p.admit()
+		return Lease{}, ErrOverloaded
+	}
+	if b.State() == Removed { // see lend
+		lease.Abandoned()
+		return Lease{}, ErrNoneLeft
+	}
+	return lease, nil
 }
 
 // take counts one more, unless there are as many as the bound allows; 0 is none.
@@ -96,7 +139,9 @@ func (l Lease) Succeeded() {
 // left, or was at fault.
 func (l Lease) Abandoned() {
 	l.Backend.inFlight.Add(-1)
-	l.pool.inFlight.Add(-1)
+	if !l.placeless {
+		l.pool.inFlight.Add(-1)
+	}
 	l.pool.admit()
 }
 

@@ -55,9 +55,7 @@ type Settings struct {
 // ServerPool is the backends and the policy over them.
 type ServerPool struct {
 	onChange func(Change)
-	turn     atomic.Uint64
 	snapshot atomic.Pointer[snapshot]
-	inFlight atomic.Int64 // leases, of all backends
 	queue    queue
 	retries  retries
 
@@ -65,6 +63,13 @@ type ServerPool struct {
 	settings Settings
 	untold   []Change
 	telling  bool
+
+	// Every request writes these, so that they share a cache line with nothing
+	// that every request reads.
+	_        [64]byte
+	turn     atomic.Uint64
+	inFlight atomic.Int64 // requests, with all backends
+	_        [48]byte
 }
 
 // snapshot is what a pick decides over. It never changes.

@@ -108,3 +108,21 @@ func TestExplainSaysWhoIsOutAndWhy(t *testing.T) {
 		`excluded http://f state=unknown weight=1 in_flight=0 because="not yet probed"`,
 	}, p.Explain())
 }
+
+// What took a backend down before it recovered says nothing of why it is down now.
+func TestARecoveryEndsASoftReason(t *testing.T) {
+	p, b := settled(t, only(pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 2}), nil, "a", "b", "c")
+	for b[0].State() == pool.Up {
+		acquire(t, p).FailedSoftly("bad_response")
+		if down := b[1].State() == pool.Down || b[2].State() == pool.Down; down {
+			p.ObserveProbe(b[1], nil)
+			p.ObserveProbe(b[2], nil)
+		}
+	}
+	p.ObserveProbe(b[0], nil)
+	p.ObserveProbe(b[0], errProbe)
+	for range 20 {
+		acquire(t, p).FailedSoftly("bad_response")
+	}
+	require.NotEqual(t, b[1].State(), b[2].State(), "one of the two is down: the first is so for a hard reason")
+}

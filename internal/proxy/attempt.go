@@ -85,7 +85,7 @@ func (a *attempt) end() {
 	a.endLimit()
 	cause, err := a.result()
 	passedOver := 0
-	if a.next.Backend != nil {
+	if a.next.Backend != nil && cause == hop.None {
 		passedOver = a.status
 	}
 	a.log(cause, passedOver)

@@ -40,6 +40,8 @@
 //     client pauses its upload, is noticed when that goes on or times out.
 //   - Keep-alive is not offered to HTTP/1.0 clients: net/http does not tell whether
 //     they sent chunks, which it takes for the next request.
+//   - A client that leaves while its request, with a body, waits for its place
+//     among those in flight is noticed when that wait ends.
 //   - A login bound to a backend's connection (NTLM) does not work.
 //   - A client that sends a FIN and still waits for its answer counts as gone.
 package proxy

@@ -18,11 +18,14 @@ func (x *request) begin() {
 	ctx, cancel := context.WithCancelCause(x.in.Context())
 	x.in = x.in.WithContext(ctx)
 	clock := time.AfterFunc(total-time.Since(x.record.Start), func() {
+		begun := x.out.begun.Load() // before anybody begins to answer for this
 		cancel(&hop.Failure{Cause: hop.TotalTimeout})
 		if x.body != nil {
 			x.body.interrupt() // http.Transport waits for the body's reader
 		}
-		x.out.endWrites()
+		if begun {
+			x.out.endWrites()
+		}
 	})
 	x.stop = func() {
 		if !clock.Stop() {

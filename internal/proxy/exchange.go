@@ -144,8 +144,11 @@ func (x *request) forward() {
 		if x.attempt.next.Backend == nil && (cause == hop.None || x.out.status != 0) {
 			return
 		}
+		if cause != hop.None {
+			x.retries(cause)
+		}
 		x.attempt.end() // a backend that failed is out before the client can ask again
-		if x.attempt.next.Backend == nil && !x.retries(cause) {
+		if x.attempt.next.Backend == nil {
 			break
 		}
 		lease, cause = x.attempt.next, hop.None

@@ -52,12 +52,9 @@ func (w *responseWriter) WriteHeader(status int) {
 	w.inner.WriteHeader(status)
 }
 
-// endWrites ends the wait for a client to take its response, once that has
-// begun.
+// endWrites ends the wait for a client to take its response.
 func (w *responseWriter) endWrites() {
-	if w.begun.Load() {
-		_ = http.NewResponseController(w.inner).SetWriteDeadline(time.Unix(1, 0)) // fails only on a closed connection
-	}
+	_ = http.NewResponseController(w.inner).SetWriteDeadline(time.Unix(1, 0)) // fails only on a closed connection
 }
 
 // informational passes on a 1xx response if the client can take it: an

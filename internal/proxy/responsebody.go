@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 )
 
@@ -15,6 +16,7 @@ func (a *attempt) accept(r *http.Request, response *http.Response) error {
 		return &hop.Failure{Cause: hop.BadResponse, Err: err}
 	}
 	dropTrailers(response.Trailer)
+	delete(response.Header, exchange.ExplainField)
 	if response.StatusCode != http.StatusSwitchingProtocols && response.Body != http.NoBody {
 		a.response.open(a, response)
 	}

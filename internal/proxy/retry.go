@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"go-proxy/internal/hop"
-	"go-proxy/internal/pool"
 )
 
 // errPassedOver is for a response that is not passed on, since another backend
@@ -16,17 +15,16 @@ var errPassedOver = errors.New("another backend is tried")
 // retries takes another backend for a request that has failed, if it may be
 // tried there. Of the body it asks last: while a client is waited for that waits,
 // too, but then no backend is to blame.
-func (x *request) retries(cause hop.Cause) bool {
+func (x *request) retries(cause hop.Cause) {
 	a := x.attempt
-	return x.triesLeft() && cause.Party() == hop.Backend &&
-		hop.MayRetry(x.in.Method, cause, hop.Progress{Sent: a.conn != nil, Silent: a.silent(), Kept: x.isKept()}) && a.takeNext(x.tried)
+	if cause.Party() == hop.Backend && x.triesLeft() &&
+		hop.MayRetry(x.in.Method, cause, hop.Progress{Sent: a.conn != nil, Silent: a.silent(), Kept: x.isKept()}) {
+		a.takeNext()
+	}
 }
 
-// triesLeft reports whether another backend may be tried after the one that has
-// just ended.
-func (x *request) triesLeft() bool {
-	return len(x.tried) <= x.settings.Retries.Most && x.settings.Retries.Most > 0
-}
+// triesLeft reports whether another backend may be tried after this one.
+func (x *request) triesLeft() bool { return len(x.tried) < x.settings.Retries.Most }
 
 func (x *request) isKept() bool { return x.body == nil || x.body.replayable() }
 
@@ -35,28 +33,20 @@ func (x *request) isKept() bool { return x.body == nil || x.body.replayable() }
 // the request is.
 func (a *attempt) prefersAnother(response *http.Response) bool {
 	x := a.request
-	if !x.settings.RetriesOn(response.StatusCode) || len(x.tried) >= x.settings.Retries.Most || x.body != nil && !x.body.done.Load() {
+	if !x.settings.RetriesOn(response.StatusCode) || !x.triesLeft() || x.body != nil && !x.body.done.Load() {
 		return false
 	}
 	asked := hop.Progress{Sent: true, Silent: true, Kept: x.isKept()}
-	return hop.MayRepeat(x.in.Method, asked) && a.takeNext(append(x.tried, a.lease.Backend))
+	return hop.MayRepeat(x.in.Method, asked) && a.takeNext()
 }
 
-// takeNext takes a lease of a backend that was not tried, as far as the budget
-// goes.
-func (a *attempt) takeNext(tried []*pool.Backend) bool {
-	p := a.request.proxy.pool
-	if a.request.in.Context().Err() != nil {
+// takeNext takes a lease of a backend that was not tried, before this one is
+// given back: who waits in the queue is not to take the request's place.
+func (a *attempt) takeNext() (ok bool) {
+	x := a.request
+	if x.in.Context().Err() != nil {
 		return false
 	}
-	next, err := p.Acquire(a.request.key, tried...)
-	if err != nil {
-		return false
-	}
-	if !p.TakeRetry(time.Now()) {
-		next.Abandoned()
-		return false
-	}
-	a.next = next
-	return true
+	a.next, ok = a.lease.Another(time.Now(), x.key, append(x.tried, a.lease.Backend)...)
+	return ok
 }

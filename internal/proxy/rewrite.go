@@ -6,6 +6,7 @@ import (
 	"net/http/httputil"
 	"strings"
 
+	"go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 )
 
@@ -14,6 +15,7 @@ import (
 func (u *upstream) rewrite(pr *httputil.ProxyRequest) {
 	u.retarget(pr.In, pr.Out)
 	pr.Out.Host = "" // the backend's own, from the URL
+	delete(pr.Out.Header, exchange.ExplainField)
 	setForwarded(u.proxy.settings.Load().Trusted, pr.In, pr.Out.Header)
 	if len(pr.In.Header["Upgrade"]) > 0 {
 		restrictUpgrade(pr.In, pr.Out.Header)
