@@ -172,6 +172,7 @@ func twoPlanes(t *testing.T, backend func() *strictBackend) (stacks map[stack.Pl
 
 // Every payload of the smuggling tests, with an honest request behind it.
 func TestPlanesAgreeOnWhatAttackersSend(t *testing.T) {
+	stack.Needs(t, stack.InProcess)
 	var all []payload
 	for _, family := range [][]payload{twoFramings(), lengths(), expectations(), chunks(), heads()} {
 		all = append(all, family...)
@@ -194,6 +195,7 @@ func TestPlanesAgreeOnWhatAttackersSend(t *testing.T) {
 
 // Generated requests, all of them good, with answers of all kinds.
 func TestPlanesAgreeOnGeneratedConversations(t *testing.T) {
+	stack.Needs(t, stack.InProcess)
 	const conversations = 300
 	seed := stack.Seed(t)
 	dice := rand.New(rand.NewPCG(seed, 1))

@@ -80,21 +80,28 @@ var skipped struct {
 	counts map[Mode]int
 }
 
+// Needs skips a test that runs in one mode, whatever it does there, if that is
+// not enabled.
+func Needs(t *testing.T, mode Mode) {
+	if enabled()[mode] {
+		return
+	}
+	skipped.Lock()
+	defer skipped.Unlock()
+	if skipped.counts == nil {
+		skipped.counts = make(map[Mode]int)
+	}
+	skipped.counts[mode]++
+	t.Skipf("mode %s is not in E2E_MODES", mode)
+}
+
 // Run repeats a behaviour in each of the modes, and there in each plane that
 // E2E_PLANES asks for. A mode that is not enabled is skipped; Summary tells of
 // what was left out.
 func Run(t *testing.T, modes []Mode, behaviour func(t *testing.T, mode Mode)) {
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
-			if !enabled()[mode] {
-				skipped.Lock()
-				defer skipped.Unlock()
-				if skipped.counts == nil {
-					skipped.counts = make(map[Mode]int)
-				}
-				skipped.counts[mode]++
-				t.Skipf("mode %s is not in E2E_MODES", mode)
-			}
+			Needs(t, mode)
 			for _, plane := range Planes {
 				if planes()[plane] {
 					t.Run(string(plane), func(t *testing.T) {
