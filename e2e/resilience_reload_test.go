@@ -30,10 +30,10 @@ var resilienceRules = []struct {
 			require.Contains(t, strings.Join(attempts, ","), "reset_before_response@"+b.URL(), "attempt %d", i)
 		}
 	}},
-	{`"timeouts": {"attempt": "300ms"}`, func(t *testing.T, s *stack.Stack) {
+	{`"timeouts": {"attempt": "1s"}`, func(t *testing.T, s *stack.Stack) {
 		require.Equal(t, "504 Gateway Timeout: attempt_timeout\n", s.Get("/hang?fault=hang").Text)
 	}},
-	{`"timeouts": {"total": "300ms"}`, func(t *testing.T, s *stack.Stack) {
+	{`"timeouts": {"total": "1s"}`, func(t *testing.T, s *stack.Stack) {
 		downs := strings.Count(s.Proxy.Log(), " to=down ")
 		require.Equal(t, "504 Gateway Timeout: total_timeout\n", s.Get("/hang?fault=hang").Text)
 		require.Equal(t, 3, statuses(s, "GET", "/", 3)[http.StatusOK])
@@ -55,11 +55,11 @@ var resilienceRules = []struct {
 		s.Proxy.AwaitRecord("/busy")
 		require.Equal(t, 3, statuses(s, "GET", "/", 3)[http.StatusOK])
 	}},
-	{`"health": {"interval": "1h", "passive_on": ["503"], "ejection": "300ms"}`, func(t *testing.T, s *stack.Stack) {
+	{`"health": {"interval": "1h", "passive_on": ["503"], "ejection": "700ms"}`, func(t *testing.T, s *stack.Stack) {
 		ups := s.Changes(s.Backend(1), "up")
 		s.Backend(1).Fault("status=503")
 		require.Equal(t, 1, statuses(s, "GET", "/", 6)[http.StatusServiceUnavailable], "it is out after one")
-		s.Proxy.AwaitLog(`msg="backend is ejected" backend=` + s.Backend(1).URL() + ` for=300ms\n`)
+		s.Proxy.AwaitLog(`msg="backend is ejected" backend=` + s.Backend(1).URL() + ` for=700ms\n`)
 		require.Equal(t, "status 503", s.Reason(s.Backend(1)))
 		s.Backend(1).Fault("")
 		s.AwaitUp(s.Backend(1))

@@ -117,7 +117,7 @@ func TestSoftFailuresLeaveHalfOfTheBackends(t *testing.T) {
 
 func TestEjectedBackendStaysOutTwiceAsLongEachTime(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		const first = 300 * time.Millisecond
+		const first = 700 * time.Millisecond // long enough for two requests on a busy machine
 		s, all := newCountings(t, mode, 1, map[string]func(*testkit.Peer){"/close": closes}, stack.With("HEALTH_EJECTION", first.String()))
 		for round, ejection := range []time.Duration{first, 2 * first, 4 * first} {
 			probes, start := all[0].got("GET /health"), time.Now()
@@ -127,7 +127,7 @@ func TestEjectedBackendStaysOutTwiceAsLongEachTime(t *testing.T) {
 			require.GreaterOrEqual(t, time.Since(start), ejection, "nobody asks before it is over")
 			require.Eventually(t, func() bool { return strings.Count(s.Proxy.Log(), `msg="backend is up"`) == round+2 }, stack.Patience, time.Millisecond)
 		}
-		s.Proxy.AwaitLog(`level=INFO msg="backend is ejected" backend=\S+ for=1.2s\n`)
+		s.Proxy.AwaitLog(`level=INFO msg="backend is ejected" backend=\S+ for=2.8s\n`)
 	})
 }
 
@@ -136,7 +136,7 @@ func silent(p *testkit.Peer) { p.AwaitEnd() }
 
 func TestAttemptHasItsTime(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		s, all := newCountings(t, mode, 2, map[string]func(*testkit.Peer){"/hang": silent}, stack.With("ATTEMPT_TIMEOUT", "300ms"))
+		s, all := newCountings(t, mode, 2, map[string]func(*testkit.Peer){"/hang": silent}, stack.With("ATTEMPT_TIMEOUT", "1s"))
 		answer := s.Get("/hang")
 		require.Equal(t, "504 Gateway Timeout: attempt_timeout\n", answer.Text)
 		require.Equal(t, "attempt_timeout", s.Proxy.AwaitRecord("/hang")["cause"])
@@ -146,7 +146,7 @@ func TestAttemptHasItsTime(t *testing.T) {
 		up := s.Dial()
 		up.Send("POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
 		for _, piece := range []string{"b", "o", "d", "y"} {
-			time.Sleep(150 * time.Millisecond) // the client is slow
+			time.Sleep(400 * time.Millisecond) // the client is slow, and takes longer than that
 			up.Send(piece)
 		}
 		response, body := up.Response("POST")
@@ -162,7 +162,7 @@ func TestAttemptThatTakesTooLongIsTriedElsewhere(t *testing.T) {
 		slow := newCounting(t, "slow", map[string]func(*testkit.Peer){"/x": silent})
 		quick := newCounting(t, "quick", nil)
 		s := stack.New(t, mode, stack.WithBackends(0), stack.WithPeers(slow.addr, quick.addr), stack.With("HEALTH_CHECK_INTERVAL", never),
-			stack.With("ATTEMPT_TIMEOUT", "300ms"), stack.With("RETRIES", "1"))
+			stack.With("ATTEMPT_TIMEOUT", "1s"), stack.With("RETRIES", "1"))
 		for slow.got("GET /x") == 0 {
 			require.Equal(t, "quick", s.Get("/x").From())
 		}
@@ -182,7 +182,7 @@ func TestExchangeHasItsTime(t *testing.T) {
 			}
 		}
 		s, _ := newCountings(t, mode, 1, map[string]func(*testkit.Peer){"/hang": silent, "/drips": drips},
-			stack.With("TOTAL_TIMEOUT", "400ms"), stack.With("RETRIES", "1"))
+			stack.With("TOTAL_TIMEOUT", "1s"), stack.With("RETRIES", "1"))
 		require.Equal(t, "504 Gateway Timeout: total_timeout\n", s.Get("/hang").Text)
 
 		_, err := s.Try("GET", "/drips", nil)
@@ -212,11 +212,11 @@ func TestTunnelIsNotBoundByTheTimeOfAnExchange(t *testing.T) {
 				p.Send(text)
 			}
 		}
-		s, _ := newCountings(t, mode, 1, map[string]func(*testkit.Peer){"/echo": echo}, stack.With("TOTAL_TIMEOUT", "200ms"), stack.With("ATTEMPT_TIMEOUT", "200ms"))
+		s, _ := newCountings(t, mode, 1, map[string]func(*testkit.Peer){"/echo": echo}, stack.With("TOTAL_TIMEOUT", "500ms"), stack.With("ATTEMPT_TIMEOUT", "500ms"))
 		p := s.Dial()
 		p.Send("GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		require.Contains(t, p.Head(), "101 Switching Protocols")
-		time.Sleep(time.Second) // far beyond both
+		time.Sleep(1500 * time.Millisecond) // far beyond both
 		p.Send("ping")
 		require.Equal(t, "ping", p.Take(4))
 	})

@@ -24,7 +24,7 @@ type conn struct {
 
 	reading, writing wait
 	peer             atomic.Pointer[conn] // a client's: the backend that works for it
-	due              atomic.Uint64        // the last tick for a client's exchange, or for a backend's response head; 0: none
+	due              due                  // the last tick for a client's exchange, or for a backend's response head; 0: none
 
 	upstream *upstream     // a backend's
 	idle     uint64        // since when, in ticks

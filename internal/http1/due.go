@@ -2,16 +2,27 @@ package http1
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go-proxy/internal/hop"
 )
 
+// due is a tick, or 0 for none, which it is nearly always: then setting it again
+// is no write.
+type due struct{ atomic.Uint64 }
+
+func (d *due) set(tick uint64) {
+	if d.Load() != tick {
+		d.Store(tick)
+	}
+}
+
 // begin starts the clock of the whole exchange, if there is one.
 func (x *exchange) begin() {
 	if total := x.settings.Timeouts.Total; total > 0 {
 		x.ends = time.Now().Add(total)
-		x.client.due.Store(x.plane.sweeper.now.Load() + x.plane.sweeper.ticks(total))
+		x.client.due.set(x.plane.sweeper.now.Load() + x.plane.sweeper.ticks(total))
 	}
 }
 

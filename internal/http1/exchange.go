@@ -203,7 +203,7 @@ func (x *exchange) refuse() hop.Cause {
 func (x *exchange) answer(cause hop.Cause) {
 	x.record.Cause = cause
 	x.keep = false
-	x.client.due.Store(0)
+	x.client.due.set(0)
 	if cause == hop.ClientGone || x.plane.closing.Load() {
 		return
 	}
@@ -264,7 +264,7 @@ func (x *exchange) finish() {
 	if r.Status == 0 {
 		r.Status = r.Cause.Status()
 	}
-	x.client.due.Store(0)
+	x.client.due.set(0)
 	r.Received += x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)

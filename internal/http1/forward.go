@@ -118,7 +118,7 @@ func (x *exchange) connect() (hop.Cause, error) {
 		x.client.private = nil
 		if private.upstream.backend == x.lease.Backend && private.quiet() {
 			x.backend, private.reused = private, true
-			private.due.Store(due)
+			private.due.set(due)
 			return hop.None, nil
 		}
 		private.shut()
@@ -132,7 +132,7 @@ func (x *exchange) connect() (hop.Cause, error) {
 	if err != nil {
 		return x.notConnected(ctx, err)
 	}
-	b.due.Store(due)
+	b.due.set(due)
 	x.backend = b
 	return hop.None, nil
 }

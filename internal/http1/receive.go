@@ -10,7 +10,7 @@ import (
 func (x *exchange) receive() (hop.Cause, error) {
 	x.beginReceive()
 	cause, err := x.readFinal()
-	x.backend.due.Store(0)
+	x.backend.due.set(0)
 	if ended := x.backend.endRead(); ended != hop.None && cause == hop.None {
 		return ended, os.ErrDeadlineExceeded
 	}

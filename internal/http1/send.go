@@ -45,7 +45,7 @@ func (x *exchange) frame(dst *[]byte) (hop.Cause, error) {
 func (x *exchange) startUpload() {
 	u := &x.upload
 	u.running = true
-	x.backend.due.Store(0) // until all has come
+	x.backend.due.set(0) // until all has come
 	u.read.Store(false)
 	u.finished.Store(false)
 	u.stopping.Store(false)
@@ -67,7 +67,7 @@ func (x *exchange) sendBody() {
 	if cause != hop.None && !x.upload.stopping.Load() {
 		x.backend.stop(cause)
 	}
-	x.backend.due.Store(x.attemptDue()) // what the client took is not the backend's
+	x.backend.due.set(x.attemptDue()) // what the client took is not the backend's
 	x.upload.finished.Store(true)
 	x.backend.reading.renew(theUpload, aResponseHead, x.plane.sweeper.now.Load())
 	x.upload.ended <- struct{}{}

@@ -8,7 +8,7 @@ import (
 // have ended. What came behind the heads goes first.
 func (x *exchange) tunnel() (hop.Cause, error) {
 	c, b := &x.client.conn, x.backend
-	c.due.Store(0)
+	c.due.set(0)
 	x.answered, x.keep = true, false
 	x.record.Status = x.response.status
 	x.out = x.response.appendSwitch(x.out[:0])
