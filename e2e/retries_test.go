@@ -55,8 +55,8 @@ func TestWithARetryAKilledBackendCostsNoGET(t *testing.T) {
 func TestWithARetryAKilledBackendCostsNoGETUnderBounds(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, stack.With("RETRIES", "1"), stack.With("HEALTH_CHECK_INTERVAL", never),
-			stack.With("MAX_IN_FLIGHT", "4"), stack.With("QUEUE", "2000"), stack.With("QUEUE_TIMEOUT", stack.Patience.String()))
-		load := s.Load(300, "delay=10ms") // so that some wait, always
+			stack.With("MAX_IN_FLIGHT", "2"), stack.With("QUEUE", "2000"), stack.With("QUEUE_TIMEOUT", stack.Patience.String()))
+		load := s.Load(250, "delay=10ms") // more than two at a time can answer: some wait
 		load.Await(50, time.Time{}, stack.Shot.Good)
 		killed := time.Now()
 		s.Backend(2).Kill()
