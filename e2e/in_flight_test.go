@@ -56,7 +56,9 @@ func held(t *testing.T, paths ...string) (c *counting, release chan bool) {
 			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
 		}
 	}
-	return newCounting(t, "held", scripts), release
+	c = newCounting(t, "held", scripts)
+	t.Cleanup(func() { close(release) }) // also where a test has failed before
+	return c, release
 }
 
 func TestRequestsWaitForTheirPlaceInTurn(t *testing.T) {

@@ -136,7 +136,11 @@ func silent(p *testkit.Peer) { p.AwaitEnd() }
 
 func TestAttemptHasItsTime(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		s, all := newCountings(t, mode, 2, map[string]func(*testkit.Peer){"/hang": silent}, stack.With("ATTEMPT_TIMEOUT", "1s"))
+		thinks := func(p *testkit.Peer) {
+			time.Sleep(500 * time.Millisecond) // which is in time, if the client's part does not count
+			p.Send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		}
+		s, all := newCountings(t, mode, 2, map[string]func(*testkit.Peer){"/hang": silent, "/slow": thinks}, stack.With("ATTEMPT_TIMEOUT", "1s"))
 		answer := s.Get("/hang")
 		require.Equal(t, "504 Gateway Timeout: attempt_timeout\n", answer.Text)
 		require.Equal(t, "attempt_timeout", s.Proxy.AwaitRecord("/hang")["cause"])
@@ -151,7 +155,7 @@ func TestAttemptHasItsTime(t *testing.T) {
 		}
 		response, body := up.Response("POST")
 		require.Equal(t, http.StatusOK, response.StatusCode)
-		require.Equal(t, "body", body)
+		require.Equal(t, "ok", body)
 		require.Equal(t, 1, total(all, "POST /slow"))
 		require.Equal(t, 1, strings.Count(s.Proxy.Log(), `msg="backend is down"`))
 	})
