@@ -2,6 +2,7 @@ package http1
 
 import (
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,4 +45,26 @@ func TestALateSweeperEndsNoWaitEarly(t *testing.T) {
 		time.Sleep(2*s.tick + time.Millisecond)
 		require.Equal(t, hop.ClientTimeout, c.reading.end())
 	})
+}
+
+// Unused connections are looked at while they are taken and given back.
+func TestConnectionsAreSweptBesideTheirUse(t *testing.T) {
+	r := newRig(t, []string{repeating(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")})
+	ask := asking(t, r.addr, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	var sweeping sync.WaitGroup
+	done := make(chan struct{})
+	sweeping.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				r.plane.upstreamOf(r.pool.Backends()[0]).sweep(r.plane.sweeper.now.Load())
+			}
+		}
+	})
+	ask(500)
+	close(done)
+	sweeping.Wait()
+	require.Empty(t, r.changes)
 }

@@ -116,11 +116,11 @@ func (u *upstream) handshake(ctx context.Context, inner net.Conn, limit time.Dur
 func (u *upstream) sweep(now uint64) {
 	limit := u.plane.sweeper.ticks(u.settings().Timeouts.BackendIdle)
 	for i := 0; ; {
-		c := u.at(i)
+		c, since := u.at(i)
 		switch {
 		case c == nil:
 			return
-		case now <= c.idle+limit && c.looksQuiet():
+		case now <= since+limit && c.looksQuiet():
 			i++
 		case u.remove(c): // else it has just been taken, and the taker finds out
 			c.shut()
@@ -128,15 +128,15 @@ func (u *upstream) sweep(now uint64) {
 	}
 }
 
-// at is the i-th unused connection, from the oldest. It may be taken at any
-// time.
-func (u *upstream) at(i int) *conn {
+// at is the i-th unused connection, from the oldest, and since when it is so. It
+// may be taken at any time.
+func (u *upstream) at(i int) (c *conn, since uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if i >= len(u.idle) {
-		return nil
+		return nil, 0
 	}
-	return u.idle[i]
+	return u.idle[i], u.idle[i].idle
 }
 
 func (u *upstream) remove(c *conn) bool {
