@@ -273,6 +273,8 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 			require.True(t, shot.Good(), "%+v", shot)
 		}
 		t.Logf("%d reloads in %v, %d requests, %d WebSockets", reloads, took.Round(time.Millisecond), len(shots), len(chats))
+		s.Proxy.AwaitLines(len(shots))
+		require.Equal(t, len(shots), strings.Count(s.Proxy.AccessLog(), " path=/load/"), "every request is logged, once")
 		require.Equal(t, reloads, strings.Count(s.Proxy.Log(), `msg="configuration reloaded"`))
 		require.NotContains(t, s.Proxy.Log(), `"backend is down"`)
 	})

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/pkg/stdcopy"
 	apicontainer "github.com/moby/moby/api/types/container"
 	apinetwork "github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -54,7 +55,11 @@ var sharedNetwork = sync.OnceValues(func() (*testcontainers.DockerNetwork, error
 func (h *containerHost) remove() {
 	var all sync.WaitGroup
 	for _, c := range h.made {
-		all.Go(func() { assert.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0))) })
+		all.Go(func() {
+			if assert.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0))) {
+				c.followed.Wait()
+			}
+		})
 	}
 	all.Wait()
 }
@@ -150,7 +155,6 @@ func (h *containerHost) container(program, name, port string, env map[string]str
 		testcontainers.WithEnv(env), testcontainers.WithLabels(labels(os.Getpid())), testcontainers.WithExposedPorts(port+"/tcp"),
 		testcontainers.WithHostConfigModifier(h.mount),
 		network.WithNetwork(c.names(), h.network),
-		testcontainers.WithLogConsumers(c),
 		testcontainers.WithNoStart())
 	making.RUnlock()
 	require.NoError(h.t, err)
@@ -174,6 +178,7 @@ type container struct {
 	host       *containerHost
 	name, port string
 	started    bool
+	followed   sync.WaitGroup // until nothing more can come from the program
 }
 
 func (c *container) names() []string {
@@ -183,24 +188,27 @@ func (c *container) names() []string {
 	return []string{c.name, everyBackend}
 }
 
-// Accept implements testcontainers.LogConsumer.
-func (c *container) Accept(l testcontainers.Log) {
-	if l.LogType == testcontainers.StdoutLog {
-		c.out.Write(l.Content)
-	} else {
-		c.err.Write(l.Content)
-	}
-}
-
-// start leaves the first start to testcontainers, which then follows the log.
+// start attaches first, so that not a byte of the output is missed. The log that
+// testcontainers can follow is asked for anew every few seconds, and what is
+// written meanwhile is lost.
 func (c *container) start() {
-	if !c.started {
-		c.started = true
-		require.NoError(c.t, c.Start(context.Background()))
-		return
-	}
-	_, err := c.host.engine.ContainerStart(context.Background(), c.GetContainerID(), client.ContainerStartOptions{})
+	id := c.GetContainerID()
+	output, err := c.host.engine.ContainerAttach(context.Background(), id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
 	require.NoError(c.t, err)
+	c.followed.Go(func() {
+		defer output.Close()
+		_, _ = stdcopy.StdCopy(&c.out, &c.err, output.Reader) // until the program ends
+	})
+	if c.started {
+		_, err = c.host.engine.ContainerStart(context.Background(), id, client.ContainerStartOptions{})
+	} else {
+		err = c.Start(context.Background())
+	}
+	if err != nil {
+		output.Close() // nothing will come
+	}
+	require.NoError(c.t, err)
+	c.started = true
 }
 
 // addr is the published port. It may be another one after a start.
@@ -228,6 +236,7 @@ func (c *container) wait() int {
 		code = state.ExitCode
 		return true
 	}, Patience, 5*time.Millisecond, "%s is still running", c.name)
+	c.followed.Wait()
 	return code
 }
 
