@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,37 +33,54 @@ func (l Load) Bad() int {
 	return bad
 }
 
-// Wrk loads url with wrk.
-func Wrk(ctx context.Context, core, connections int, d time.Duration, url string) (Load, error) {
-	out, err := generate(ctx, core, "wrk", "-t1", "-c"+strconv.Itoa(connections), fmt.Sprintf("-d%ds", int(d.Seconds())), "--latency", url)
+// Wrk loads a URL with wrk, the last of the arguments.
+func Wrk(ctx context.Context, core, connections int, d time.Duration, args ...string) (Load, error) {
+	out, err := generate(ctx, core, append(wrk(connections, d), args...)...)
 	if err != nil {
 		return Load{}, err
 	}
 	return parseWrk(out)
 }
 
+// wrk knows whole seconds only. A part of one ends with Ctrl-C, which it takes
+// for an earlier end.
+func wrk(connections int, d time.Duration) []string {
+	seconds := (d + time.Second - 1) / time.Second
+	command := []string{"wrk", "-t1", "-c" + strconv.Itoa(connections), fmt.Sprintf("-d%ds", seconds), "--latency"}
+	if d%time.Second != 0 {
+		command = append([]string{"timeout", "--preserve-status", "-s", "INT", fmt.Sprint(d.Seconds())}, command...)
+	}
+	return command
+}
+
 // Hey loads a URL with hey, the last of the arguments.
 func Hey(ctx context.Context, core int, args ...string) (Load, error) {
-	// The binary itself, for `go tool` would stand between it and signals.
-	path, err := exec.CommandContext(ctx, "go", "tool", "-n", "hey").Output()
+	path, err := heyPath()
 	if err != nil {
 		return Load{}, fmt.Errorf("go tool -n hey: %w", err)
 	}
-	out, err := generate(ctx, core, strings.TrimSpace(string(path)), args...)
+	out, err := generate(ctx, core, append([]string{path}, args...)...)
 	if err != nil {
 		return Load{}, err
 	}
 	return parseHey(out)
 }
 
-func generate(ctx context.Context, core int, name string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(core), name}, args...)...)
+// heyPath is the binary itself, for `go tool` would stand between it and
+// signals.
+var heyPath = sync.OnceValues(func() (string, error) {
+	path, err := exec.Command("go", "tool", "-n", "hey").Output()
+	return strings.TrimSpace(string(path)), err
+})
+
+func generate(ctx context.Context, core int, command ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(core)}, command...)...)
 	cmd.SysProcAttr = dieWithParent()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w: %s", name, err, stderr.String())
+		return "", fmt.Errorf("%s: %w: %s", command[0], err, stderr.String())
 	}
 	return string(out), nil
 }

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,12 @@ Transfer/sec:      3.48MB
 		Status: map[int]int{0: 5}, Errors: 10, Message: "Socket errors: connect 1, read 2, write 3, timeout 4",
 	}, l)
 	require.Equal(t, 15, l.Bad())
+}
+
+func TestWrkEndsWithinASecond(t *testing.T) {
+	require.Equal(t, "wrk -t1 -c64 -d2s --latency", strings.Join(wrk(64, 2*time.Second), " "))
+	require.Equal(t, "timeout --preserve-status -s INT 0.3 wrk -t1 -c64 -d1s --latency", strings.Join(wrk(64, 300*time.Millisecond), " "))
+	require.Equal(t, "timeout --preserve-status -s INT 1.5 wrk -t1 -c64 -d2s --latency", strings.Join(wrk(64, 1500*time.Millisecond), " "))
 }
 
 func TestParseHey(t *testing.T) {
