@@ -5,7 +5,8 @@
 // internal/proxy. The folders are programs, which scripts/ builds and runs:
 //
 //	scenarios  loads the proxy with hey, one situation after the other
-//	peers      compares it with nginx, HAProxy, Caddy and plain httputil
+//	peers      compares it with nginx, HAProxy, Caddy and plain httputil, in
+//	           one shape of load after the other
 //	backend    what is behind the proxies: cheap enough not to matter
 //	plain      the plainest proxy that one can write
 //	profiled   the proxy with a CPU profile, for `make pgo`

@@ -12,9 +12,10 @@ import (
 	"go-proxy/bench/lab"
 )
 
-// bench is everything that runs, and what was measured of it.
+// bench is everything that runs for a shape, and what was measured of it.
 type bench struct {
 	options
+	shape   shape
 	dir     string
 	backend *lab.Process
 	rows    []*row
@@ -81,6 +82,9 @@ func (b *bench) peers(backend string) []peer {
 	// Ours come next to nginx, for machines are not the same from one second to
 	// the next.
 	rows = slices.Insert(rows, min(1, len(rows)), ours(self, proxy), ours(again, proxy), ours(reference, proxy, onReference))
+	if !b.shape.full {
+		return rows
+	}
 	return append(rows,
 		variant(reference+" (again)", proxy),
 		variant("PGO, no ballast", proxy, "GOGC=100"),

@@ -16,19 +16,24 @@ type sample struct {
 	foreign float64       // share of a core that others took meanwhile
 }
 
-// measure makes the rounds: first a short one that does not count, then those
-// that show cost, then those that show latency.
+// measure makes the rounds: first one that does not count, then those that
+// show cost, then those that show latency.
 func (b *bench) measure(ctx context.Context) error {
-	if _, err := b.round(ctx, time.Second); err != nil {
-		return err
+	if b.warmUp > 0 {
+		if _, err := b.round(ctx, b.warmUp); err != nil {
+			return err
+		}
 	}
 	for n := range b.rounds {
-		fmt.Fprintf(os.Stderr, "peers: round %d of %d\n", n+1, b.rounds)
+		fmt.Fprintf(os.Stderr, "peers: %s, round %d of %d\n", b.shape.title, n+1, b.rounds)
 		samples, err := b.round(ctx, b.time)
 		if err != nil {
 			return err
 		}
 		b.take(samples)
+	}
+	if !b.shape.full {
+		return nil
 	}
 	return b.measureLatency(ctx)
 }
@@ -91,12 +96,25 @@ func (b *bench) take(samples []sample) {
 	}
 }
 
+// patience is how long a program may leave everything unanswered.
+const patience = 10 * time.Second
+
+// load takes longer when a busy machine leaves a short time without an answer.
 func (b *bench) load(ctx context.Context, r *row, d time.Duration) (lab.Load, error) {
-	url := "http://" + r.process.Addr + "/"
-	if b.tool == "wrk" {
-		return lab.Wrk(ctx, lab.LoadCore, b.connections, d, url)
+	for ; ; d *= 2 {
+		l, err := b.generate(ctx, r, d)
+		if err != nil || l.Requests > 0 || d > patience {
+			return l, err
+		}
 	}
-	return lab.Hey(ctx, lab.LoadCore, "-c", fmt.Sprint(b.connections), "-z", d.String(), url)
+}
+
+func (b *bench) generate(ctx context.Context, r *row, d time.Duration) (lab.Load, error) {
+	args := b.shape.args(b.tool, r.process.Addr)
+	if b.tool == "wrk" {
+		return lab.Wrk(ctx, lab.LoadCore, b.shape.connections, d, args...)
+	}
+	return lab.Hey(ctx, lab.LoadCore, append([]string{"-c", fmt.Sprint(b.shape.connections), "-z", d.String()}, args...)...)
 }
 
 // cost loads the program as much as it takes.
@@ -151,7 +169,7 @@ func (b *bench) latency(ctx context.Context, r *row, pace int) error {
 	if err != nil {
 		return err
 	}
-	load, err := lab.Pace(ctx, r.process.Addr, b.connections, b.paces[pace], latencyTime)
+	load, err := lab.Pace(ctx, r.process.Addr, b.shape.connections, b.paces[pace], latencyTime)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,8 @@ func others() (installed []peer, missing []string) {
 	return installed, missing
 }
 
-// ours is the proxy of this tree, with its defaults and what env says.
+// ours is the proxy of this tree, with its defaults and what env says. It keeps
+// 1024 connections of each backend (limits.idle_conns), more than any shape has.
 func ours(name, binary string, env ...string) peer {
 	return peer{name: name, path: binary, env: func(s site) []string {
 		return append([]string{"PROXY_LISTEN_ADDR=" + s.Addr, "TARGET_BACKEND_URLS=" + s.urls()}, env...)
