@@ -100,7 +100,7 @@ func (s *stand) run(ctx context.Context, c scenario) (result, error) {
 func (s *stand) load(ctx context.Context, c scenario, proxy *lab.Process) (r result, err error) {
 	if c.restarts {
 		restarted := make(chan error, 1)
-		go func() { restarted <- s.restart(ctx, restarts(c.time)) }()
+		go func() { restarted <- s.restart(ctx, restarts(c.time), min(restartEvery, c.time/2)) }()
 		defer func() { err = errors.Join(err, <-restarted) }()
 	}
 	before, err := proxy.Usage()
@@ -119,12 +119,12 @@ func (s *stand) load(ctx context.Context, c scenario, proxy *lab.Process) (r res
 }
 
 // restart stops and starts the backends in turn.
-func (s *stand) restart(ctx context.Context, times int) error {
+func (s *stand) restart(ctx context.Context, times int, every time.Duration) error {
 	for i := range times {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(restartEvery):
+		case <-time.After(every):
 		}
 		s.stopBackend(i % lab.BackendCount)
 		if err := s.startBackend(ctx, i%lab.BackendCount); err != nil {
