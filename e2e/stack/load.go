@@ -77,10 +77,7 @@ func (l *Load) run(ctx context.Context) {
 var shots atomic.Int64
 
 func (l *Load) shoot() {
-	shot := &Shot{Path: fmt.Sprintf("/load/%d", shots.Add(1)), Sent: time.Now()}
-	l.mu.Lock()
-	l.shots = append(l.shots, shot)
-	l.mu.Unlock()
+	shot := l.begin()
 	answer, err := l.stack.Try(http.MethodGet, shot.Path+"?"+l.query, nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,14 +87,26 @@ func (l *Load) shoot() {
 	}
 }
 
+// begin notes a request that is to be sent now. They are in that order.
+func (l *Load) begin() *Shot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	shot := &Shot{Path: fmt.Sprintf("/load/%d", shots.Add(1)), Sent: time.Now()}
+	l.shots = append(l.shots, shot)
+	return shot
+}
+
 // Await waits until n requests that were sent since then have ended, and are
 // as wanted.
 func (l *Load) Await(n int, since time.Time, wanted func(Shot) bool) {
 	l.stack.T.Helper()
 	l.await(fmt.Sprintf("%d requests as wanted", n), func() bool {
 		found := 0
-		for _, shot := range l.shots {
-			if !shot.Sent.Before(since) && !shot.Ended.IsZero() && wanted(*shot) {
+		for _, shot := range slices.Backward(l.shots) { // in which there may be very many
+			if shot.Sent.Before(since) {
+				break
+			}
+			if !shot.Ended.IsZero() && wanted(*shot) {
 				found++
 			}
 		}

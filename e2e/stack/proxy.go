@@ -88,29 +88,42 @@ type Record map[string]string
 func (p *Proxy) Records() []Record {
 	var records []Record
 	for line := range strings.Lines(p.AccessLog()) {
-		r := make(Record)
-		for pair := range strings.FieldsSeq(line) {
-			key, value, _ := strings.Cut(pair, "=")
-			r[key] = value
-		}
-		records = append(records, r)
+		records = append(records, recordOf(line))
 	}
 	return records
+}
+
+func recordOf(line string) Record {
+	r := make(Record)
+	for pair := range strings.FieldsSeq(line) {
+		key, value, _ := strings.Cut(pair, "=")
+		r[key] = value
+	}
+	return r
 }
 
 // AwaitRecord waits for the access line of a path, which tests choose to be
 // unique, and returns it.
 func (p *Proxy) AwaitRecord(path string) Record {
 	p.t.Helper()
-	var found Record
-	require.Eventually(p.t, func() bool {
-		for _, r := range p.Records() {
-			if r["path"] == path {
-				found = r
-				return true
-			}
-		}
-		return false
+	var line string
+	require.Eventually(p.t, func() (found bool) {
+		line, found = lineWith(p.AccessLog(), " path="+path+" ")
+		return found
 	}, Patience, time.Millisecond, "no access line for %s", path)
-	return found
+	return recordOf(line)
+}
+
+// lineWith is the first line with the text, if it is whole. There may be very
+// many.
+func lineWith(lines, text string) (line string, found bool) {
+	i := strings.Index(lines, text)
+	if i < 0 {
+		return "", false
+	}
+	length := strings.IndexByte(lines[i:], '\n')
+	if length < 0 {
+		return "", false
+	}
+	return lines[strings.LastIndexByte(lines[:i], '\n')+1 : i+length], true
 }
