@@ -63,15 +63,6 @@ func Listen(address string, stall, grace time.Duration, log *slog.Logger) (*Serv
 	return New(l, stall, grace, log), nil
 }
 
-// Bind binds a TCP address.
-func Bind(address string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return l, nil
-}
-
 // Allow changes the times given to New: stall for connections that are yet to
 // come, grace for an end that has not begun.
 func (s *Server) Allow(stall, grace time.Duration) {

@@ -1,0 +1,17 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+// Bind binds a TCP address. Its connections have the kernel look for peers that
+// are gone without a word.
+func Bind(address string) (net.Listener, error) {
+	l, err := listenConfig.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return l, nil
+}
