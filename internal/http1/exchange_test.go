@@ -173,6 +173,26 @@ func TestClientThatLeavesIsNoticedWhileTheBackendThinks(t *testing.T) {
 	}
 }
 
+// So is one that leaves while the backend takes no more of its body. It is a
+// reset that tells: a FIN waits behind what nobody takes.
+func TestClientThatLeavesIsNoticedWhileTheBackendTakesNothing(t *testing.T) {
+	ended := make(chan bool)
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		p.Head()
+		<-ended
+	})})
+	defer close(ended)
+	p := r.dial()
+	p.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+	for err := error(nil); err == nil; _, err = p.Write(make([]byte, 1<<20)) { // until nothing of it is taken
+		p.SetWriteDeadline(time.Now().Add(time.Second))
+	}
+	start := time.Now()
+	p.Reset()
+	r.ended(hop.ClientGone, 499, false)
+	require.Less(t, time.Since(start), 700*time.Millisecond)
+}
+
 // One exchange must not take the others with it.
 func TestPanicEndsOneConnectionOnly(t *testing.T) {
 	r := newRig(t, []string{repeating(t, smallAnswer)})

@@ -148,8 +148,9 @@ func (s *sweeper) sweep(now uint64) {
 		if due := c.due.Load(); due > 0 && now > due {
 			c.overrun(now)
 		}
-		if backend := c.peer.Load(); backend != nil && limits.left(c, backend, now) {
-			backend.Conn.SetReadDeadline(longAgo)
+		if backend := c.peer.Load(); backend != nil && waitsFor(backend, now) && c.gone(limits.half) {
+			backend.expireRead(now, hop.ClientGone, aResponseHead, aResponseBody)
+			backend.expireWrite(now, hop.ClientGone, theBackendToTake)
 		}
 	})
 }
@@ -163,14 +164,16 @@ func (l *limits) overdue(w *wait, now uint64) bool {
 	return w.expire(f, since, l.waits[f].cause)
 }
 
-// left ends the wait for a backend whose client is gone: nobody reads what the
-// client sends meanwhile, so that its FIN would not be seen.
-func (l *limits) left(client, backend *conn, now uint64) bool {
+// waitsFor reports whether an exchange has waited for its backend since an
+// earlier tick. Nobody reads what the client sends meanwhile, so that its FIN
+// would not be seen.
+func waitsFor(backend *conn, now uint64) bool {
 	f, since := backend.reading.get()
-	if f != aResponseHead && f != aResponseBody || now <= since || !client.gone(l.half) {
-		return false
+	if (f == aResponseHead || f == aResponseBody) && since < now {
+		return true
 	}
-	return backend.reading.expire(f, since, hop.ClientGone)
+	f, since = backend.writing.get()
+	return f == theBackendToTake && since < now
 }
 
 // longAgo is a deadline that is over.

@@ -9,6 +9,7 @@ import (
 func (x *exchange) tunnel() (hop.Cause, error) {
 	c, b := &x.client.conn, x.backend
 	c.due.set(0)
+	c.peer.Store(nil) // its FIN ends one direction from now on
 	x.answered, x.keep = true, false
 	x.record.Status = x.response.status
 	x.out = x.response.appendSwitch(x.out[:0])
