@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,13 +15,11 @@ type encoder interface {
 	appendDropped(dst []byte, now time.Time, n int) []byte
 }
 
-const timeLayout = "2006-01-02T15:04:05.000Z07:00"
-
 // text is key=value pairs, as slog's text form.
 type text struct{}
 
 func (text) appendRecord(dst []byte, r *exchange.Record, query []byte) []byte {
-	dst = r.Start.AppendFormat(append(dst, "time="...), timeLayout)
+	dst = appendTime(append(dst, "time="...), r.Start)
 	dst = appendWord(append(dst, " client="...), r.Client)
 	dst = appendWord(append(dst, " method="...), r.Method)
 	dst = appendWord(append(dst, " path="...), r.Path)
@@ -46,7 +45,7 @@ func (text) appendRecord(dst []byte, r *exchange.Record, query []byte) []byte {
 }
 
 func (text) appendDropped(dst []byte, now time.Time, n int) []byte {
-	dst = now.AppendFormat(append(dst, "time="...), timeLayout)
+	dst = appendTime(append(dst, "time="...), now)
 	dst = strconv.AppendInt(append(dst, " dropped="...), int64(n), 10)
 	return append(dst, '\n')
 }
@@ -64,16 +63,30 @@ func appendWord[S ~string | ~[]byte](dst []byte, word S) []byte {
 	return append(dst, word...)
 }
 
+// appendTime appends a time of RFC 3339, to the millisecond: package time is
+// three times as fast with the seconds, whose layout it knows.
+func appendTime(dst []byte, t time.Time) []byte {
+	fraction := len(dst) + len("2006-01-02T15:04:05")
+	dst = t.AppendFormat(dst, time.RFC3339)
+	ms := t.Nanosecond() / int(time.Millisecond)
+	return slices.Insert(dst, fraction, '.', digit(ms/100), digit(ms/10), digit(ms))
+}
+
 // appendMillis appends milliseconds to the microsecond.
 func appendMillis(dst []byte, d time.Duration) []byte {
-	return strconv.AppendFloat(dst, float64(d.Microseconds())/1000, 'f', 3, 64)
+	us := max(0, int(d.Microseconds()))
+	dst = strconv.AppendInt(dst, int64(us/1000), 10)
+	return append(dst, '.', digit(us/100), digit(us/10), digit(us))
 }
+
+// digit is the last one of n.
+func digit(n int) byte { return byte('0' + n%10) }
 
 // json is one object a line.
 type json struct{}
 
 func (json) appendRecord(dst []byte, r *exchange.Record, query []byte) []byte {
-	dst = r.Start.AppendFormat(append(dst, `{"time":"`...), timeLayout)
+	dst = appendTime(append(dst, `{"time":"`...), r.Start)
 	dst = appendString(append(dst, `","client":`...), r.Client)
 	dst = appendString(append(dst, `,"method":`...), r.Method)
 	dst = appendString(append(dst, `,"path":`...), r.Path)
@@ -99,7 +112,7 @@ func (json) appendRecord(dst []byte, r *exchange.Record, query []byte) []byte {
 }
 
 func (json) appendDropped(dst []byte, now time.Time, n int) []byte {
-	dst = now.AppendFormat(append(dst, `{"time":"`...), timeLayout)
+	dst = appendTime(append(dst, `{"time":"`...), now)
 	dst = strconv.AppendInt(append(dst, `","dropped":`...), int64(n), 10)
 	return append(dst, "}\n"...)
 }
