@@ -94,10 +94,14 @@ func conversationOf(t testing.TB, s *stack.Stack, b *strictBackend, text string,
 	requests, violations := b.take(t)
 	require.Empty(t, violations)
 	for _, r := range whole(requests) {
-		o.Backend = append(o.Backend, seen{
-			Line: r.method + " " + r.target, Fields: fieldText(headerOf(r.fields), false), Body: r.body, Trailer: fieldText(headerOf(r.trailers), false)})
+		o.Backend = append(o.Backend, seenAs(r))
 	}
 	return o
+}
+
+func seenAs(r strictRequest) seen {
+	return seen{Line: r.method + " " + r.target, Body: r.body,
+		Fields: fieldText(headerOf(r.fields), false), Trailer: fieldText(headerOf(r.trailers), false)}
 }
 
 func headerOf(fields []strictField) http.Header {
@@ -108,13 +112,26 @@ func headerOf(fields []strictField) http.Header {
 	return h
 }
 
-// nextAnswer reads one; where there is none, the conversation has ended.
+// nextAnswer is readAnswer for a client that may have been refused.
 func nextAnswer(client *testkit.Peer, method string) (seen, bool) {
-	if _, err := client.R.Peek(1); err != nil {
+	a, ok := readAnswer(client.R, method)
+	own := a.Line >= "4" && a.Line < "6" && !strings.Contains(a.Fields, "X-Backend: ")
+	if own { // by net/http itself, or by a plane: said in other words
+		return seen{Line: "refused"}, true
+	}
+	return a, ok
+}
+
+// lastOne ends the line of an answer that is the last of its connection.
+const lastOne = ", closes"
+
+// readAnswer reads one; where there is none, the conversation has ended.
+func readAnswer(in *bufio.Reader, method string) (seen, bool) {
+	if _, err := in.Peek(1); err != nil {
 		return seen{}, false
 	}
 	request, _ := http.NewRequest(method, "http://x/", nil)
-	response, err := http.ReadResponse(client.R, request)
+	response, err := http.ReadResponse(in, request)
 	if err != nil {
 		return seen{Line: "no response"}, false
 	}
@@ -123,18 +140,14 @@ func nextAnswer(client *testkit.Peer, method string) (seen, bool) {
 	if err != nil {
 		a.Framing += " cut"
 	}
-	own := response.Header.Get("X-Backend") == "" && response.StatusCode >= 400
-	if own { // by net/http itself, or by a plane: said in other words
-		return seen{Line: "refused"}, true
-	}
 	if response.StatusCode == 304 {
 		a.Framing = ""
 	}
-	closes := response.Close
+	closing := response.Close
 	response.Header.Del("Date")
 	a.Fields, a.Trailer = fieldText(response.Header, response.StatusCode == 304), fieldText(response.Trailer, false)
-	if closes {
-		a.Line += ", closes"
+	if closing {
+		a.Line += lastOne
 	}
 	return a, true
 }
@@ -161,13 +174,17 @@ func fieldText(h http.Header, notModified bool) string {
 func twoPlanes(t *testing.T, backend func() *strictBackend) (stacks map[stack.Plane]*stack.Stack, backends map[stack.Plane]*strictBackend) {
 	stacks, backends = make(map[stack.Plane]*stack.Stack), make(map[stack.Plane]*strictBackend)
 	for _, plane := range stack.Planes {
-		b := backend()
-		backends[plane] = b
-		stacks[plane] = stack.New(t, stack.InProcess, stack.WithBackends(0), stack.WithPeers(b.addr), stack.With("PROXY_PLANE", string(plane)),
-			stack.With("CLIENT_BODY_TIMEOUT", "500ms"), stack.With("CLIENT_IDLE_TIMEOUT", "300ms"), stack.With("CLIENT_HEAD_TIMEOUT", "300ms"),
-			stack.With("HEALTH_CHECK_INTERVAL", never), stack.With("HEALTH_PASSIVE_FALL", "1000"))
+		backends[plane] = backend()
+		stacks[plane] = inPlane(t, plane, backends[plane].addr,
+			stack.With("CLIENT_BODY_TIMEOUT", "500ms"), stack.With("CLIENT_IDLE_TIMEOUT", "300ms"), stack.With("CLIENT_HEAD_TIMEOUT", "300ms"))
 	}
 	return stacks, backends
+}
+
+// inPlane is a proxy in front of a backend that has nothing to do with health.
+func inPlane(t *testing.T, plane stack.Plane, backend string, opts ...stack.Option) *stack.Stack {
+	return stack.New(t, stack.InProcess, append(opts, stack.WithBackends(0), stack.WithPeers(backend), stack.With("PROXY_PLANE", string(plane)),
+		stack.With("HEALTH_CHECK_INTERVAL", never), stack.With("HEALTH_PASSIVE_FALL", "1000"))...)
 }
 
 // Every payload of the smuggling tests, with an honest request behind it.
@@ -221,20 +238,8 @@ func TestPlanesAgreeOnGeneratedConversations(t *testing.T) {
 
 // answerFrom answers each request with the text for its target.
 func (b *strictBackend) answerFrom(p *testkit.Peer, answers map[string]string) {
-	in := &strictReader{r: bufio.NewReader(p.R)}
-	for {
-		_ = p.SetDeadline(time.Now().Add(testkit.Patience))
-		if _, err := in.r.Peek(1); err != nil {
-			return
-		}
-		b.mu.Lock()
-		b.busy++
-		b.mu.Unlock()
-		request, err := in.request(func() { p.Send("HTTP/1.1 100 Continue\r\n\r\n") })
-		b.keep(request, err)
-		if err != nil {
-			return
-		}
+	proceed := func() { p.Send("HTTP/1.1 100 Continue\r\n\r\n") }
+	b.each(p, proceed, func(request strictRequest) (goesOn bool) {
 		answer, ok := answers[request.target]
 		if !ok {
 			answer = wellAnswered(request.target)
@@ -244,7 +249,25 @@ func (b *strictBackend) answerFrom(p *testkit.Peer, answers map[string]string) {
 			answer = answer[:final+strings.Index(answer[final:], "\r\n\r\n")+4]
 		}
 		p.Send(answer)
-		if strings.Contains(answer, "Connection: close") || strings.HasPrefix(answer, "HTTP/1.0") {
+		return !strings.Contains(answer, "Connection: close") && !strings.HasPrefix(answer, "HTTP/1.0")
+	})
+}
+
+// each reads requests and has them answered, while that goes on. wanted is
+// called before a body that waits to be asked for.
+func (b *strictBackend) each(p *testkit.Peer, wanted func(), answer func(strictRequest) (goesOn bool)) {
+	in := &strictReader{r: bufio.NewReader(p.R)}
+	for {
+		_ = p.SetDeadline(time.Now().Add(testkit.Patience))
+		if _, err := in.r.Peek(1); err != nil {
+			return
+		}
+		b.mu.Lock()
+		b.busy++
+		b.mu.Unlock()
+		request, err := in.request(wanted)
+		b.keep(request, err)
+		if err != nil || !answer(request) {
 			return
 		}
 	}

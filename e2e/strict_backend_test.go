@@ -53,6 +53,11 @@ func (r strictRequest) values(name string) []string {
 	return values
 }
 
+// isProbe is whether the proxy asks for itself.
+func (r strictRequest) isProbe() bool {
+	return r.target == "/health" && len(r.values("X-Forwarded-For")) == 0
+}
+
 func newStrictBackend(t testing.TB) *strictBackend {
 	b := new(strictBackend)
 	b.addr = testkit.Script(t, b.serve)
@@ -122,8 +127,7 @@ func (b *strictBackend) keep(request strictRequest, err error) {
 	if isViolation(err) {
 		b.violations = append(b.violations, fmt.Sprintf("%v in %q", err, request.raw))
 	}
-	isProbe := request.target == "/health" && len(request.values("X-Forwarded-For")) == 0
-	if !isProbe {
+	if !request.isProbe() {
 		b.requests = append(b.requests, request)
 	}
 }
