@@ -37,12 +37,12 @@ type seen struct {
 	Trailer string
 }
 
-// differences are those that are meant, by a part of the payload's name, with
-// the reason: what http1 does, and what net/http does instead. Two more are
-// taken out by fieldText: net/http leaves out the Content-Type and
-// Content-Length of a 304, which may be there (RFC 9110, 8.6 and 15.4.5); and
-// says Content-Length: 0 for some methods that have no body, whether the client
-// did or not (RFC 9110, 8.6).
+// differences are those that are meant, by a part of the name of the payload or
+// the recording, with the reason: what http1 does, and what net/http does
+// instead. Two more are taken out by fieldText: net/http leaves out the
+// Content-Type and Content-Length of a 304, which may be there (RFC 9110, 8.6
+// and 15.4.5); and says Content-Length: 0 for some methods that have no body,
+// whether the client did or not (RFC 9110, 8.6).
 var differences = []struct{ part, reason string }{
 	{"CL.TE", "two framings: refused, where net/http takes the chunks and goes on (RFC 9112, 6.1)"},
 	{"TE.CL", "the same"},
@@ -54,6 +54,8 @@ var differences = []struct{ part, reason string }{
 	{"folded Expect", "the same"},
 	{"behind a fold", "the same"},
 	{"empty lines in front", "ignored, where net/http refuses (RFC 9112, 2.2)"},
+	{"pragma", "passed on as it is, where net/http adds Cache-Control: no-cache (RFC 9111, 5.4)"},
+	{"refusal-without-close", "the body stays with the client, where net/http asks for it to keep the connection to the backend (RFC 9110, 10.1.1)"},
 	{"trailer with a blank before its colon", "refused, where net/http drops the field (RFC 9112, 5.1)"},
 }
 
