@@ -54,6 +54,7 @@ var differences = []struct{ part, reason string }{
 	{"folded Expect", "the same"},
 	{"behind a fold", "the same"},
 	{"empty lines in front", "ignored, where net/http refuses (RFC 9112, 2.2)"},
+	{"extension behind a blank", "the blank is passed over, where net/http refuses (RFC 9112, 7.1.1)"},
 	{"pragma", "passed on as it is, where net/http adds Cache-Control: no-cache (RFC 9111, 5.4)"},
 	{"refusal-without-close", "the body stays with the client, where net/http asks for it to keep the connection to the backend (RFC 9110, 10.1.1)"},
 	{"trailer with a blank before its colon", "refused, where net/http drops the field (RFC 9112, 5.1)"},

@@ -55,11 +55,11 @@ var resilienceRules = []struct {
 		s.Proxy.AwaitRecord("/busy")
 		require.Equal(t, 3, statuses(s, "GET", "/", 3)[http.StatusOK])
 	}},
-	{`"health": {"interval": "1h", "passive_on": ["503"], "ejection": "700ms"}`, func(t *testing.T, s *stack.Stack) {
+	{`"health": {"interval": "1h", "passive_on": ["503"], "ejection": "2s"}`, func(t *testing.T, s *stack.Stack) {
 		ups := s.Changes(s.Backend(1), "up")
 		s.Backend(1).Fault("status=503")
-		require.Equal(t, 1, statuses(s, "GET", "/", 6)[http.StatusServiceUnavailable], "it is out after one")
-		s.Proxy.AwaitLog(`msg="backend is ejected" backend=` + s.Backend(1).URL() + ` for=700ms\n`)
+		require.Equal(t, 1, statuses(s, "GET", "/", 6)[http.StatusServiceUnavailable], "it is out after one, for longer than these take")
+		s.Proxy.AwaitLog(`msg="backend is ejected" backend=` + s.Backend(1).URL() + ` for=2s\n`)
 		require.Equal(t, "status 503", s.Reason(s.Backend(1)))
 		s.Backend(1).Fault("")
 		s.AwaitUp(s.Backend(1))

@@ -165,6 +165,7 @@ func chunks() []payload {
 		{name: "chunk size with zeros in front", text: with("000000004\r\nabcd\r\n" + lastChunk), body: "abcd"},
 		{name: "chunk size in capitals", text: with("A\r\n0123456789\r\n" + lastChunk), body: "0123456789"},
 		{name: "chunk extension", text: with("4;a=b\r\nabcd\r\n0;c\r\n\r\n"), body: "abcd"},
+		{name: "chunk extension behind a blank", text: with("4 ;a=b\r\nabcd\r\n" + lastChunk), body: "abcd"},
 		{name: "chunk extension in quotes", text: with("4;a=\";0\"\r\nabcd\r\n" + lastChunk), body: "abcd"},
 		{name: "chunk that looks like a last one", text: with("5\r\n0\r\n\r\n\r\n" + lastChunk), body: "0\r\n\r\n"},
 		{name: "chunk that is a request", text: with(fmt.Sprintf("%x\r\n%s\r\n%s", len(smuggled), smuggled, lastChunk)), body: smuggled},

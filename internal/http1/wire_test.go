@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -485,6 +486,9 @@ func requireOneResponse(t *testing.T, h *responseHead, a answer, out []byte) {
 	}
 }
 
+// A recipient has to parse it (RFC 9112, 7.1.1), and net/http does not.
+var blankBeforeExtension = regexp.MustCompile(`[[:xdigit:]][ \t]+;`)
+
 // What the chunk reader takes, net/http's takes for the same content; and how
 // it is cut into reads makes no difference.
 func FuzzChunks(f *testing.F) {
@@ -506,6 +510,9 @@ func FuzzChunks(f *testing.F) {
 		got, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 		require.NoError(t, err)
 		theirs, err := io.ReadAll(got.Body)
+		if err != nil && blankBeforeExtension.Match(in) {
+			return
+		}
 		require.NoError(t, err, "%q", in)
 		require.Equal(t, string(theirs), string(body))
 		for i := range trailers {
