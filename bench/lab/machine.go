@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -77,10 +78,11 @@ func field(path, name string) string {
 	return "?"
 }
 
-// Commit is what is checked out, with a mark if that was changed.
-func Commit() string {
+// Commit is what is checked out, with a mark if that was changed. It is asked
+// once, before the page is.
+var Commit = sync.OnceValue(func() string {
 	return strings.TrimSpace(said("git", "describe", "--always", "--dirty", "--exclude=*"))
-}
+})
 
 // Version is the first line that a program says of itself.
 func Version(program string, args ...string) string {

@@ -103,7 +103,7 @@ const patience = 10 * time.Second
 func (b *bench) load(ctx context.Context, r *row, d time.Duration) (lab.Load, error) {
 	for ; ; d *= 2 {
 		l, err := b.generate(ctx, r, d)
-		if err != nil || l.Requests > 0 || d > patience {
+		if err != nil || l.Requests > 0 || l.Bad() > 0 || d > patience {
 			return l, err
 		}
 	}

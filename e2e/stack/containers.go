@@ -57,7 +57,7 @@ func (h *containerHost) remove() {
 	for _, c := range h.made {
 		all.Go(func() {
 			if assert.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0))) {
-				c.followed.Wait()
+				c.awaitOutput()
 			}
 		})
 	}
@@ -178,7 +178,7 @@ type container struct {
 	host       *containerHost
 	name, port string
 	started    bool
-	followed   sync.WaitGroup // until nothing more can come from the program
+	followed   chan struct{} // closed when nothing more can come from the program
 }
 
 func (c *container) names() []string {
@@ -195,10 +195,13 @@ func (c *container) start() {
 	id := c.GetContainerID()
 	output, err := c.host.engine.ContainerAttach(context.Background(), id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
 	require.NoError(c.t, err)
-	c.followed.Go(func() {
+	followed := make(chan struct{})
+	c.followed = followed
+	go func() {
+		defer close(followed)
 		defer output.Close()
 		_, _ = stdcopy.StdCopy(&c.out, &c.err, output.Reader) // until the program ends
-	})
+	}()
 	if c.started {
 		_, err = c.host.engine.ContainerStart(context.Background(), id, client.ContainerStartOptions{})
 	} else {
@@ -209,6 +212,18 @@ func (c *container) start() {
 	}
 	require.NoError(c.t, err)
 	c.started = true
+}
+
+// awaitOutput waits for the last of the output of a program that has ended.
+func (c *container) awaitOutput() {
+	if c.followed == nil {
+		return // it never started
+	}
+	select {
+	case <-c.followed:
+	case <-time.After(Patience):
+		assert.Fail(c.t, "there is no end of the output of "+c.name)
+	}
 }
 
 // addr is the published port. It may be another one after a start.
@@ -236,7 +251,7 @@ func (c *container) wait() int {
 		code = state.ExitCode
 		return true
 	}, Patience, 5*time.Millisecond, "%s is still running", c.name)
-	c.followed.Wait()
+	c.awaitOutput()
 	return code
 }
 

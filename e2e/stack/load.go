@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxInFlight bounds a Load. A proxy that answers nothing reaches it.
-const maxInFlight = 2000
+// maxInFlight bounds a Load: a proxy that answers nothing reaches it, and so does
+// a machine that is too busy for the rate. What is due beyond it waits.
+const maxInFlight = 256
 
 // Load asks the proxy at a constant rate until Stop: each request is sent when
 // it is due, however long earlier ones take.
@@ -54,23 +55,34 @@ func (l *Load) run(ctx context.Context) {
 	start := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var inFlight atomic.Int64
+	inFlight := make(chan struct{}, maxInFlight)
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		if inFlight.Add(1) > maxInFlight {
-			l.stack.T.Errorf("%d requests are waiting for an answer", maxInFlight)
+		if !l.begins(ctx, inFlight) {
 			return
 		}
 		l.all.Go(func() {
-			defer inFlight.Add(-1)
+			defer func() { <-inFlight }()
 			l.shoot()
 		})
 		timer.Reset(time.Until(start.Add(time.Duration(n) * l.period)))
 	}
+}
+
+// begins waits until one more may be in flight.
+func (l *Load) begins(ctx context.Context, inFlight chan<- struct{}) bool {
+	select {
+	case inFlight <- struct{}{}:
+		return true
+	case <-ctx.Done():
+	case <-time.After(Patience):
+		l.stack.T.Errorf("%d requests are waiting for an answer", maxInFlight)
+	}
+	return false
 }
 
 // shots of all loads are numbered together.

@@ -74,13 +74,13 @@ func appendTime(dst []byte, t time.Time) []byte {
 
 // appendMillis appends milliseconds to the microsecond.
 func appendMillis(dst []byte, d time.Duration) []byte {
-	us := max(0, int(d.Microseconds()))
-	dst = strconv.AppendInt(dst, int64(us/1000), 10)
+	us := max(0, d.Microseconds())
+	dst = strconv.AppendInt(dst, us/1000, 10)
 	return append(dst, '.', digit(us/100), digit(us/10), digit(us))
 }
 
 // digit is the last one of n.
-func digit(n int) byte { return byte('0' + n%10) }
+func digit[N int | int64](n N) byte { return byte('0' + n%10) }
 
 // json is one object a line.
 type json struct{}

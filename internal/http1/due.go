@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -88,10 +89,11 @@ func (c *conn) expireWrite(now uint64, cause hop.Cause, f waitFor) {
 // expireAny ends a wait for any of these that began before this tick.
 func (w *wait) expireAny(now uint64, cause hop.Cause, any []waitFor) bool {
 	f, since := w.get()
-	for _, one := range any {
-		if f == one && since < now {
-			return w.expire(f, since, cause)
-		}
-	}
-	return false
+	return slices.Contains(any, f) && since < now && w.expire(f, since, cause)
+}
+
+// is reports whether it is a wait for any of these that began before this tick.
+func (w *wait) is(now uint64, any ...waitFor) bool {
+	f, since := w.get()
+	return slices.Contains(any, f) && since < now
 }

@@ -148,9 +148,8 @@ func (s *sweeper) sweep(now uint64) {
 		if due := c.due.Load(); due > 0 && now > due {
 			c.overrun(now)
 		}
-		if backend := c.peer.Load(); backend != nil && waitsFor(backend, now) && c.gone(limits.half) {
-			backend.expireRead(now, hop.ClientGone, aResponseHead, aResponseBody)
-			backend.expireWrite(now, hop.ClientGone, theBackendToTake)
+		if backend := c.peer.Load(); backend != nil {
+			limits.leave(c, backend, now)
 		}
 	})
 }
@@ -164,16 +163,17 @@ func (l *limits) overdue(w *wait, now uint64) bool {
 	return w.expire(f, since, l.waits[f].cause)
 }
 
-// waitsFor reports whether an exchange has waited for its backend since an
-// earlier tick. Nobody reads what the client sends meanwhile, so that its FIN
-// would not be seen.
-func waitsFor(backend *conn, now uint64) bool {
-	f, since := backend.reading.get()
-	if (f == aResponseHead || f == aResponseBody) && since < now {
-		return true
+// leave ends the wait for a backend whose client is gone. Nobody reads what the
+// client sends meanwhile, so that its FIN would not be seen; but before the
+// backend has taken the body, the rest of that may be in front of a FIN, and
+// only a reset is the end.
+func (l *limits) leave(client, backend *conn, now uint64) {
+	if backend.reading.is(now, aResponseHead, aResponseBody) && client.gone(l.half) {
+		backend.expireRead(now, hop.ClientGone, aResponseHead, aResponseBody)
 	}
-	f, since = backend.writing.get()
-	return f == theBackendToTake && since < now
+	if backend.writing.is(now, theBackendToTake) && client.gone(true) {
+		backend.expireWrite(now, hop.ClientGone, theBackendToTake)
+	}
 }
 
 // longAgo is a deadline that is over.

@@ -1,9 +1,7 @@
 package server
 
 import (
-	"errors"
 	"net"
-	"os"
 	"syscall"
 )
 
@@ -19,14 +17,11 @@ var keepAliveOptions = []struct{ level, name, value int }{
 	{syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 9},
 }
 
+// keepAlive is no reason not to listen, as it is none for Go not to accept.
 func keepAlive(_, _ string, c syscall.RawConn) error {
-	var err error
-	controlErr := c.Control(func(fd uintptr) {
+	return c.Control(func(fd uintptr) {
 		for _, o := range keepAliveOptions {
-			if err == nil {
-				err = syscall.SetsockoptInt(int(fd), o.level, o.name, o.value)
-			}
+			_ = syscall.SetsockoptInt(int(fd), o.level, o.name, o.value) // a kernel may lack one
 		}
 	})
-	return errors.Join(controlErr, os.NewSyscallError("setsockopt", err))
 }
