@@ -68,7 +68,7 @@ func TestWithARetryAKilledBackendCostsNoGETUnderBounds(t *testing.T) {
 }
 
 func TestWithARetryRestartsInTurnCostNoGET(t *testing.T) {
-	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		s := stack.New(t, mode, stack.With("RETRIES", "1"), stack.WithQuickProbes())
 		load := s.Load(200, "delay=10ms")
 		load.Await(50, time.Time{}, stack.Shot.Good)
