@@ -235,7 +235,7 @@ func TestReloadsUnderLoadLoseNothing(t *testing.T) {
 		for _, b := range s.Backends {
 			all = append(all, b.URL())
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 8*stack.Patience) // of all reloads together
+		ctx, cancel := context.WithTimeout(context.Background(), 4*stack.Patience) // of all reloads together
 		defer cancel()
 		var chats []*websocket.Conn
 		for i := 0; peers != nil && i < 8; i++ { // of the two that have none a request is an ordinary one

@@ -62,7 +62,7 @@ func (l *Load) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		if !l.begins(ctx, inFlight) {
+		if !l.admits(ctx, inFlight) {
 			return
 		}
 		l.all.Go(func() {
@@ -73,8 +73,8 @@ func (l *Load) run(ctx context.Context) {
 	}
 }
 
-// begins waits until one more may be in flight.
-func (l *Load) begins(ctx context.Context, inFlight chan<- struct{}) bool {
+// admits waits until one more may be in flight.
+func (l *Load) admits(ctx context.Context, inFlight chan<- struct{}) bool {
 	select {
 	case inFlight <- struct{}{}:
 		return true

@@ -510,7 +510,7 @@ func FuzzChunks(f *testing.F) {
 		got, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 		require.NoError(t, err)
 		theirs, err := io.ReadAll(got.Body)
-		if err != nil && blankBeforeExtension.Match(in) {
+		if err != nil && err.Error() == "invalid byte in chunk length" && blankBeforeExtension.Match(in) {
 			return
 		}
 		require.NoError(t, err, "%q", in)
