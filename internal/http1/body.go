@@ -1,5 +1,7 @@
 package http1
 
+import "math"
+
 // body is content on its way from one connection to another: taken out of the
 // framing that it comes in, to be framed anew.
 type body struct {
@@ -21,18 +23,18 @@ type bounds struct {
 	bytes int
 }
 
-// take consumes what of the body is in the buffer, and returns its content.
-// With a fault it returns what came before that.
-func (b *body) take(in *buffer, most bounds) (content []byte, f fault) {
-	data := in.data()
+// take consumes what of the body has been read, and returns its content, but for
+// what is in the pipe. With a fault it returns what came before that.
+func (b *body) take(from *conn, most bounds) (content []byte, f fault) {
+	in, data := from.in, from.in.data()
 	switch {
+	case from.pipe != nil:
+		b.count(from.pipe.held)
 	case b.done || len(data) == 0:
 		return nil, ""
 	case b.framing == byLength:
 		content = data[:min(b.left, int64(len(data)))]
 		in.consume(len(content))
-		b.left -= int64(len(content))
-		b.done = b.left == 0
 	case b.framing == byChunks:
 		var n int
 		content, n, f = b.chunks.next(data)
@@ -44,8 +46,27 @@ func (b *body) take(in *buffer, most bounds) (content []byte, f fault) {
 		content = data
 		in.consume(len(data))
 	}
-	b.passed += int64(len(content))
+	b.count(len(content))
 	return content, f
+}
+
+func (b *body) count(n int) {
+	b.passed += int64(n)
+	if b.framing == byLength {
+		b.left -= int64(n)
+		b.done = b.left == 0
+	}
+}
+
+// plain is how much may be to come with no framing in between.
+func (b *body) plain() int64 {
+	switch b.framing {
+	case byLength:
+		return b.left
+	case untilClose:
+		return math.MaxInt64
+	}
+	return 0
 }
 
 func (b *body) takeTrailers(in *buffer, most bounds) (f fault) {

@@ -69,7 +69,11 @@ func (b *buffer) data() []byte {
 	return b.b[b.r:b.w]
 }
 
-func (b *buffer) consume(n int) { b.r += n }
+func (b *buffer) consume(n int) {
+	if b != nil {
+		b.r += n
+	}
+}
 
 // free is where to read to.
 func (b *buffer) free() []byte { return b.b[b.w:] }

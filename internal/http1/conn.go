@@ -32,7 +32,7 @@ type conn struct {
 	stopped  atomic.Uint32 // a hop.Cause, for good
 	reused   bool          // it has carried requests before
 	private  bool          // a client has logged in on it
-	full     bool          // the last read filled the buffer
+	full     bool          // the last read filled the buffer, or would have
 	took     bool          // something of the last writes was taken
 	peeked   bool          // nothing
 	taking   waitFor       // of the write under way
@@ -42,6 +42,9 @@ type conn struct {
 	peek                func(fd uintptr)
 	readErr, writeErr   error
 	rest                []byte // to be written
+	pipe                *pipe  // what was read into it, instead of into in
+	piping              int    // how much the read under way may put into one; 0: nothing
+	pouring             *pipe  // to be written from, instead of rest
 }
 
 // open begins with inner. A conn has its place in a client, or among an
@@ -79,21 +82,33 @@ func (c *conn) fill() error {
 // rawRead is false if there is nothing to read yet. The buffer is given back
 // meanwhile if there is nothing in it.
 func (c *conn) rawRead(fd uintptr) bool {
-	c.makeRoom()
-	n, err := readFD(fd, c.in.free())
+	n, err := c.readOnce(fd)
 	switch {
 	case err == syscall.EAGAIN:
 		c.giveBack()
 		return false
 	case n > 0:
-		c.full = n == len(c.in.free())
-		c.in.w += n
 		err = nil
 	case err == nil:
 		err = io.EOF
 	}
 	c.readErr = err
 	return true
+}
+
+func (c *conn) readOnce(fd uintptr) (int, error) {
+	if c.piping > 0 {
+		if n, err := c.readPipe(fd); err != noPipe {
+			return n, err
+		}
+	}
+	c.makeRoom()
+	n, err := readFD(fd, c.in.free())
+	if n > 0 {
+		c.full = n == len(c.in.free())
+		c.in.w += n
+	}
+	return n, err
 }
 
 func (c *conn) makeRoom() {
@@ -180,8 +195,8 @@ func (c *conn) writeAll() error {
 }
 
 func (c *conn) rawWrite(fd uintptr) bool {
-	for len(c.rest) > 0 {
-		n, err := writeFD(fd, c.rest)
+	for len(c.rest) > 0 || c.pouring.size() > 0 {
+		n, err := c.writeOnce(fd)
 		if err != nil {
 			c.writeErr = err
 			return err != syscall.EAGAIN
@@ -192,8 +207,17 @@ func (c *conn) rawWrite(fd uintptr) bool {
 	return true
 }
 
+func (c *conn) writeOnce(fd uintptr) (int, error) {
+	if c.pouring != nil {
+		return c.pouring.empty(fd)
+	}
+	return writeFD(fd, c.rest)
+}
+
 func (c *conn) wrote(n int) {
-	c.rest = c.rest[n:]
+	if c.pouring == nil {
+		c.rest = c.rest[n:]
+	}
 	if n > 0 {
 		c.took = true
 		c.writing.renew(c.taking, c.taking, c.sweeper.now.Load())
@@ -247,6 +271,7 @@ func (c *conn) closeWrite() {
 // shut closes the connection.
 func (c *conn) shut() {
 	c.sweeper.remove(c)
+	c.dropPipe()
 	if c.in != nil {
 		c.in.release()
 		c.in = nil

@@ -32,6 +32,9 @@
 // forwarded as it came: what was parsed is written anew, so that it is read in
 // one way. Views hold until more is read into their buffer.
 //
+// Where much is to come that goes on as it is, from one socket to another, it
+// goes by a pipe of the kernel's instead of a buffer (readFor, passOn).
+//
 // A connection holds a buffer only while there is something in it: one that
 // waits tries to read, gives the buffer back, and sleeps.
 //

@@ -141,6 +141,7 @@ func (p *Plane) Close() {
 		for _, u := range *p.upstreams.Load() {
 			u.dropIdle()
 		}
+		pipePool.dropIdle()
 		close(p.stopSweep)
 		p.sweeping.Wait()
 	})

@@ -119,7 +119,7 @@ func (x *exchange) deliver() (hop.Cause, error) {
 	}
 	a := x.beginAnswer()
 	for {
-		content, f := x.content.take(x.backend.in, x.settings.response)
+		content, f := x.content.take(x.backend, x.settings.response)
 		if cause, err := x.pass(content, a); err != nil {
 			return orGone(cause), err
 		}
@@ -129,7 +129,7 @@ func (x *exchange) deliver() (hop.Cause, error) {
 		if x.content.done {
 			return hop.None, nil
 		}
-		if cause, err := x.more(); cause != hop.None {
+		if cause, err := x.more(a); cause != hop.None {
 			return cause, err
 		}
 	}
@@ -158,6 +158,9 @@ const fewBytes = 4 << 10
 // pass writes content, with what is due before it, in one write if that needs
 // no copy of much.
 func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err error) {
+	if x.backend.pipe != nil {
+		return x.pour()
+	}
 	out := content
 	switch {
 	case framed == byChunks:
@@ -193,8 +196,18 @@ func (x *exchange) behind(head, content []byte) []byte {
 	return x.backend.in.behind(head, len(content))
 }
 
+// pour is pass for what is in the pipe.
+func (x *exchange) pour() (hop.Cause, error) {
+	n := x.backend.pipe.held
+	cause, err := x.client.passOn(theClientToTake, x.backend, nil)
+	if err == nil {
+		x.record.Sent += int64(n)
+	}
+	return cause, err
+}
+
 // more waits for the next part of the response.
-func (x *exchange) more() (hop.Cause, error) {
+func (x *exchange) more(framed framing) (hop.Cause, error) {
 	b := x.backend
 	if x.late() {
 		return hop.TotalTimeout, os.ErrDeadlineExceeded
@@ -202,7 +215,11 @@ func (x *exchange) more() (hop.Cause, error) {
 	if x.content.left > int64(large.size) && b.full {
 		b.enlarge()
 	}
-	cause, err := b.read(aResponseBody)
+	var plain int64
+	if framed != byChunks {
+		plain = x.content.plain()
+	}
+	cause, err := b.readFor(&x.client.conn, aResponseBody, plain)
 	switch {
 	case cause != hop.None:
 		return cause, err

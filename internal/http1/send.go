@@ -27,7 +27,7 @@ func (x *exchange) send() (hop.Cause, error) {
 
 // frame appends what has come of the body to dst.
 func (x *exchange) frame(dst *[]byte) (hop.Cause, error) {
-	content, f := x.body.take(x.client.in, x.settings.head)
+	content, f := x.body.take(&x.client.conn, x.settings.head)
 	if f != "" {
 		return hop.BadRequest, f
 	}
@@ -89,12 +89,12 @@ func (x *exchange) pump() hop.Cause {
 		if x.body.done {
 			x.upload.read.Store(true)
 		}
-		if cause, err := x.backend.write(theBackendToTake, part); err != nil || x.body.done {
+		if cause, err := x.backend.passOn(theBackendToTake, &c.conn, part); err != nil || x.body.done {
 			x.sentWhole = err == nil
 			return cause
 		}
 		c.giveBack() // for a larger one
-		if cause, err := c.read(aRequestBody); cause != hop.None || x.upload.stopping.Load() {
+		if cause, err := c.readFor(x.backend, aRequestBody, x.plain()); cause != hop.None || x.upload.stopping.Load() {
 			return cause
 		} else if err != nil {
 			return hop.ClientGone
@@ -105,20 +105,32 @@ func (x *exchange) pump() hop.Cause {
 // nextPart is what has come of the body, framed. It is kept, so that it can be
 // sent again, where that may be necessary, and as long as it is not too much.
 func (x *exchange) nextPart() ([]byte, hop.Cause) {
-	may := (x.backend.reused || x.triesLeft()) && hop.Idempotent(x.record.Method)
-	if may && x.isKept() {
+	if x.keeps() {
 		start := len(x.sent)
 		cause, _ := x.frame(&x.sent)
 		return x.sent[start:], cause
 	}
-	x.replayable = x.replayable && len(x.client.in.data()) == 0
+	x.replayable = x.replayable && len(x.client.in.data()) == 0 && x.client.pipe == nil
 	if x.body.framing == byLength { // as it is
-		content, _ := x.body.take(x.client.in, x.settings.head)
+		content, _ := x.body.take(&x.client.conn, x.settings.head)
 		return content, hop.None
 	}
 	x.part = x.part[:0]
 	cause, _ := x.frame(&x.part)
 	return x.part, cause
+}
+
+// keeps reports whether what comes of the body now is kept.
+func (x *exchange) keeps() bool {
+	return (x.backend.reused || x.triesLeft()) && hop.Idempotent(x.record.Method) && x.isKept()
+}
+
+// plain is how much may be to come that is neither framed nor kept.
+func (x *exchange) plain() int64 {
+	if x.keeps() {
+		return 0
+	}
+	return x.body.plain()
 }
 
 // awaitContinue waits until the body is asked for. Not every backend asks, so

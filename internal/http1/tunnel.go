@@ -1,6 +1,8 @@
 package http1
 
 import (
+	"math"
+
 	"go-proxy/internal/hop"
 )
 
@@ -38,15 +40,16 @@ type carried struct {
 // direction ends the other, too.
 func carry(from, to *conn, taking waitFor) (all carried) {
 	for {
-		if data := from.in.data(); len(data) > 0 {
-			if cause, err := to.write(taking, data); err != nil {
+		data := from.in.data()
+		if n := len(data) + from.pipe.size(); n > 0 {
+			if cause, err := to.passOn(taking, from, data); err != nil {
 				all.cause = cause
 				break
 			}
-			all.bytes += int64(len(data))
+			all.bytes += int64(n)
 			from.in.consume(len(data))
 		}
-		cause, err := from.read(theTunnel)
+		cause, err := from.readFor(to, theTunnel, math.MaxInt64)
 		to.reading.renew(theTunnel, theTunnel, to.sweeper.now.Load())
 		if cause == hop.None && isEnd(err) {
 			to.closeWrite()

@@ -1,0 +1,129 @@
+package http1
+
+import (
+	"sync"
+	"syscall"
+
+	"go-proxy/internal/hop"
+)
+
+// pipe is one of the kernel's, by which bytes go from socket to socket without
+// being copied to the proxy and back: for two thirds of the CPU. It is lent for
+// a piece at a time, so that only a peer that takes nothing keeps one.
+type pipe struct {
+	r, w int // descriptors
+	held int // bytes that are in it
+}
+
+const (
+	pipeSize   = 256 << 10 // what goes by a pipe at a time, so that progress shows
+	fewForPipe = 64 << 10  // cost the same by a copy
+)
+
+// size is how much is in it.
+func (p *pipe) size() int {
+	if p == nil {
+		return 0
+	}
+	return p.held
+}
+
+// lender lends pipes, and keeps those that come back empty.
+type lender struct {
+	most int
+	mu   sync.Mutex
+	lent int
+	idle []*pipe
+}
+
+// pipePool is the process's. It lends few for the reason that large buffers are
+// few.
+var pipePool = lender{most: 64}
+
+// lend returns an empty pipe, or nil if too many are lent or there can be none.
+func (l *lender) lend() (p *pipe) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lent == l.most {
+		return nil
+	}
+	if last := len(l.idle) - 1; last >= 0 {
+		p, l.idle = l.idle[last], l.idle[:last]
+	} else if p = newPipe(); p == nil {
+		return nil
+	}
+	l.lent++
+	return p
+}
+
+// release takes a pipe back. What was left in one must reach nobody.
+func (l *lender) release(p *pipe) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lent--
+	if p.held > 0 {
+		p.close()
+		return
+	}
+	l.idle = append(l.idle, p)
+}
+
+// dropIdle closes the pipes that nobody has.
+func (l *lender) dropIdle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.idle {
+		p.close()
+	}
+	l.idle = nil
+}
+
+// readFor is read where up to most bytes are to go on to another connection as
+// they are. If much comes at a time, and both are sockets, they go by a pipe.
+func (c *conn) readFor(to *conn, f waitFor, most int64) (hop.Cause, error) {
+	if c.full && to.socket != nil && most > fewForPipe {
+		c.piping = int(min(most, pipeSize))
+	}
+	cause, err := c.read(f)
+	c.piping = 0
+	return cause, err
+}
+
+// noPipe says that a buffer has to do, and that nothing was read.
+const noPipe = syscall.EINVAL
+
+// readPipe reads what there is into a pipe, which is not kept to wait.
+func (c *conn) readPipe(fd uintptr) (int, error) {
+	p := pipePool.lend()
+	if p == nil {
+		return 0, noPipe
+	}
+	n, err := p.fill(fd, c.piping)
+	if n == 0 {
+		pipePool.release(p)
+		return 0, err
+	}
+	c.giveBack()
+	c.pipe, c.full = p, n >= medium.size
+	return n, nil
+}
+
+// passOn writes p, or what from has in its pipe instead.
+func (c *conn) passOn(f waitFor, from *conn, p []byte) (hop.Cause, error) {
+	if from.pipe == nil {
+		return c.write(f, p)
+	}
+	c.pouring = from.pipe
+	cause, err := c.write(f, nil)
+	c.pouring = nil
+	from.dropPipe()
+	return cause, err
+}
+
+// dropPipe gives the pipe back, whatever is in it.
+func (c *conn) dropPipe() {
+	if c.pipe != nil {
+		pipePool.release(c.pipe)
+		c.pipe = nil
+	}
+}
