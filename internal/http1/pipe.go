@@ -1,7 +1,7 @@
 package http1
 
 import (
-	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"go-proxy/internal/hop"
@@ -30,52 +30,51 @@ func (p *pipe) size() int {
 
 // lender lends pipes, and keeps those that come back empty.
 type lender struct {
-	most int
-	mu   sync.Mutex
-	lent int
-	idle []*pipe
+	lent atomic.Int32
+	idle chan *pipe // with room for as many as there may be
 }
 
 // pipePool is the process's. It lends few for the reason that large buffers are
 // few.
-var pipePool = lender{most: 64}
+var pipePool = newLender(64)
+
+func newLender(most int) *lender { return &lender{idle: make(chan *pipe, most)} }
 
 // lend returns an empty pipe, or nil if too many are lent or there can be none.
 func (l *lender) lend() (p *pipe) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.lent == l.most {
-		return nil
+	if int(l.lent.Add(1)) <= cap(l.idle) {
+		select {
+		case p = <-l.idle:
+		default:
+			p = newPipe()
+		}
 	}
-	if last := len(l.idle) - 1; last >= 0 {
-		p, l.idle = l.idle[last], l.idle[:last]
-	} else if p = newPipe(); p == nil {
-		return nil
+	if p == nil {
+		l.lent.Add(-1)
 	}
-	l.lent++
 	return p
 }
 
 // release takes a pipe back. What was left in one must reach nobody.
 func (l *lender) release(p *pipe) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lent--
 	if p.held > 0 {
 		p.close()
-		return
+	} else {
+		l.idle <- p // never waits: there are no more
 	}
-	l.idle = append(l.idle, p)
+	l.lent.Add(-1)
 }
 
 // dropIdle closes the pipes that nobody has.
 func (l *lender) dropIdle() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range l.idle {
-		p.close()
+	for {
+		select {
+		case p := <-l.idle:
+			p.close()
+		default:
+			return
+		}
 	}
-	l.idle = nil
 }
 
 // readFor is read where up to most bytes are to go on to another connection as

@@ -45,28 +45,25 @@ func byPipeAndByCopy(t *testing.T, story func(t *testing.T)) {
 
 // setPipes bounds the pipes for a test, which must leave none open.
 func setPipes(t *testing.T, most int) {
-	pipePool.dropIdle()
-	open, usual := openPipes(t), pipePool.most
-	pipePool.most = most
+	usual := pipePool
+	usual.dropIdle()
+	open := openPipes(t)
+	pipePool = newLender(most)
 	t.Cleanup(func() { // after those of the rig
-		pipePool.most = usual
-		require.Zero(t, pipePool.lent, "pipes left out")
+		require.Zero(t, pipePool.lent.Load(), "pipes left out")
 		require.Equal(t, open, openPipes(t), "descriptors left open")
+		pipePool = usual
 	})
 }
 
 // requireUse requires pipes to have been used if there may be any.
 func requireUse(t *testing.T) {
 	t.Helper()
-	require.Equal(t, pipePool.most > 0, pipePool.made() > 0, "pipes are used")
+	require.Equal(t, cap(pipePool.idle) > 0, pipePool.made() > 0, "pipes are used")
 }
 
 // made is how many pipes there are.
-func (l *lender) made() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lent + len(l.idle)
-}
+func (l *lender) made() int { return int(l.lent.Load()) + len(l.idle) }
 
 // openPipes counts this process's descriptors of pipes that are of our size: net
 // has others.
@@ -385,7 +382,7 @@ func TestWithoutAPipeLeftBytesAreCopied(t *testing.T) {
 }
 
 func TestPipesAreFewAndComeBackClean(t *testing.T) {
-	l := lender{most: 2}
+	l := newLender(2)
 	a, b := l.lend(), l.lend()
 	require.NotNil(t, b)
 	require.Nil(t, l.lend(), "too many")
