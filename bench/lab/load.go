@@ -3,12 +3,14 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -36,10 +38,20 @@ func (l Load) Bad() int {
 // Wrk loads a URL with wrk, the last of the arguments.
 func Wrk(ctx context.Context, core, connections int, d time.Duration, args ...string) (Load, error) {
 	out, err := generate(ctx, core, append(wrk(connections, d), args...)...)
+	if interrupted(err) && ctx.Err() == nil {
+		return Load{Status: map[int]int{}}, nil
+	}
 	if err != nil {
 		return Load{}, err
 	}
 	return parseWrk(out)
+}
+
+// interrupted reports whether a part of a second ended before wrk was ready to
+// take Ctrl-C for an earlier end: it has no figures, and has asked for nothing.
+func interrupted(err error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	return ok && exit.ExitCode() == 128+int(syscall.SIGINT) // as timeout tells it
 }
 
 // wrk knows whole seconds only. A part of one ends with Ctrl-C, which it takes

@@ -1,6 +1,9 @@
 package lab
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +40,27 @@ func TestWrkEndsWithinASecond(t *testing.T) {
 	require.Equal(t, "wrk -t1 -c64 -d2s --latency", strings.Join(wrk(64, 2*time.Second), " "))
 	require.Equal(t, "timeout --preserve-status -s INT 0.3 wrk -t1 -c64 -d1s --latency", strings.Join(wrk(64, 300*time.Millisecond), " "))
 	require.Equal(t, "timeout --preserve-status -s INT 1.5 wrk -t1 -c64 -d2s --latency", strings.Join(wrk(64, 1500*time.Millisecond), " "))
+}
+
+// On a busy machine a part of a second may be over before wrk takes Ctrl-C: it
+// is killed, and says nothing.
+func TestWrkThatIsNotReadyInTimeHasAskedForNothing(t *testing.T) {
+	for _, needed := range []string{"taskset", "timeout", "sh"} {
+		if _, err := exec.LookPath(needed); err != nil {
+			t.Skip(err)
+		}
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	said := func(script string) (Load, error) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "wrk"), []byte("#!/bin/sh\n"+script), 0o755))
+		return Wrk(t.Context(), 0, 1, 100*time.Millisecond, "http://127.0.0.1:1/")
+	}
+	l, err := said("exec sleep 60")
+	require.NoError(t, err)
+	require.Zero(t, l.Requests+l.Bad())
+	_, err = said("echo broken >&2; exit 1")
+	require.ErrorContains(t, err, "broken")
 }
 
 func TestParseHey(t *testing.T) {

@@ -15,10 +15,10 @@ func TestCPUTimeAddsUserAndSystem(t *testing.T) {
 	require.Error(t, err)
 }
 
-func TestBusyTimeLeavesOutIdleAndInterrupts(t *testing.T) {
-	d, err := busyTime("cpu  100 10 1 5000 600 70 80 2 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+func TestBusyTimeLeavesOutIdleTime(t *testing.T) {
+	d, err := busyTime("cpu  100 10 1 5000 600 70 80 2 9 9\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
 	require.NoError(t, err)
-	require.Equal(t, 1130*time.Millisecond, d)
+	require.Equal(t, 2630*time.Millisecond, d)
 	_, err = busyTime("intr 1")
 	require.Error(t, err)
 }
