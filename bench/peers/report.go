@@ -34,6 +34,7 @@ func (b *bench) everything() string {
 	fmt.Fprintf(&text, "- Every proxy on core %d, load and backends on core %d.\n", lab.ProxyCore, lab.LoadCore)
 	text.WriteString(b.conditions())
 	fmt.Fprintf(&text, "- Access logs on, all to files: nginx `buffer=32k flush=1s`, ours as it is by default, HAProxy unbuffered, Caddy as it likes; plain httputil has none.\n")
+	fmt.Fprintf(&text, "- nginx buffers answers as by default: of one that its client does not take as fast as it comes it keeps 32 KiB in memory (`proxy_buffers`, 8 pages) and the rest, up to 1 GiB, in a temporary file (`proxy_max_temp_file_size`). None of the others keeps answers in files.\n")
 	fmt.Fprintf(&text, "- Figures are medians, ratios are taken round by round: median (smallest-largest). \"(again)\" is the same program once more: what differs less is a tie.\n")
 	fmt.Fprintf(&text, "- %s is as it is by default, with its own HTTP/1.1; \"%s\" is the same program with `%s`.\n", self, reference, onReference)
 	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Go's settings, at full load, in the net/http plane\n\n%s", b.costs(), b.settings())
