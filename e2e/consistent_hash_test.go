@@ -49,12 +49,14 @@ var steady = stack.With("HEALTH_CHECK_FALL", "1000")
 func TestSameKeyGoesToTheSameBackend(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		for hashKey := range withKey {
-			s := stack.New(t, mode, append(hashing(hashKey), steady)...)
-			first := owners(s, hashKey, 60)
-			for _, b := range s.Backends {
-				require.Contains(t, first, b.ID(), "%s: every backend has some", hashKey)
-			}
-			require.Equal(t, first, owners(s, hashKey, 60), hashKey)
+			t.Run(hashKey, func(t *testing.T) {
+				s := stack.New(t, mode, append(hashing(hashKey), steady)...)
+				first := owners(s, hashKey, 60)
+				for _, b := range s.Backends {
+					require.Contains(t, first, b.ID(), "every backend has some")
+				}
+				require.Equal(t, first, owners(s, hashKey, 60))
+			})
 		}
 	})
 }
@@ -116,15 +118,17 @@ func TestHashBoundLimitsWhatOneBackendHas(t *testing.T) {
 	const n = 40
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		for bound, most := range map[string]int{"off": n, "150%": n / 2} {
-			s := stack.New(t, mode, append(hashing("query:user"), steady, stack.With("LB_HASH_BOUND", bound))...)
-			for i := range n {
-				inFlight(s, "GET", fmt.Sprintf("/%d?fault=hang&user=x", i), "\r\n")
-			}
-			var counts []int
-			for _, b := range s.Backends {
-				counts = append(counts, strings.Count(s.Proxy.Log(), "msg=picked backend="+b.URL()+" "))
-			}
-			require.Equal(t, most, slices.Max(counts), "%s: %v", bound, counts)
+			t.Run(bound, func(t *testing.T) {
+				s := stack.New(t, mode, append(hashing("query:user"), steady, stack.With("LB_HASH_BOUND", bound))...)
+				for i := range n {
+					inFlight(s, "GET", fmt.Sprintf("/%d?fault=hang&user=x", i), "\r\n")
+				}
+				var counts []int
+				for _, b := range s.Backends {
+					counts = append(counts, strings.Count(s.Proxy.Log(), "msg=picked backend="+b.URL()+" "))
+				}
+				require.Equal(t, most, slices.Max(counts), "%v", counts)
+			})
 		}
 	})
 }

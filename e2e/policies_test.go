@@ -117,12 +117,14 @@ func TestPowerOfTwoLeavesTheBusierOfTwoAlone(t *testing.T) {
 func TestRandomPoliciesShareByWeight(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		for _, policy := range []string{"random", "power_of_two"} {
-			s := stack.New(t, mode, steady, weighed(policy, "", `"weight": 6`, `"weight": 3`, `"weight": 1`))
-			const n = 800
-			got := s.Spread(n)
-			for i, part := range []float64{0.6, 0.3, 0.1} {
-				require.InDelta(t, n*part, got[s.Backend(i+1).ID()], 8*math.Sqrt(n*part*(1-part)), "%s: %v", policy, got)
-			}
+			t.Run(policy, func(t *testing.T) {
+				s := stack.New(t, mode, steady, weighed(policy, "", `"weight": 6`, `"weight": 3`, `"weight": 1`))
+				const n = 800
+				got := s.Spread(n)
+				for i, part := range []float64{0.6, 0.3, 0.1} {
+					require.InDelta(t, n*part, got[s.Backend(i+1).ID()], 8*math.Sqrt(n*part*(1-part)), "%v", got)
+				}
+			})
 		}
 	})
 }

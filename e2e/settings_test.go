@@ -207,9 +207,11 @@ func TestSizeOfAResponseHeadIsASetting(t *testing.T) {
 func TestPlaneIsASetting(t *testing.T) {
 	stack.Run(t, stack.Every, func(t *testing.T, mode stack.Mode) {
 		for plane, status := range map[string]string{"": " 400 ", "http1": " 400 ", "nethttp": " 200 "} {
-			s := stack.New(t, mode, stack.WithBackends(1), stack.With("PROXY_PLANE", plane))
-			got := s.Raw("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + length(5) + chunked + "\r\n" + lastChunk)
-			require.Equal(t, "HTTP/1.1"+status, got[:len("HTTP/1.1")+len(status)], plane)
+			t.Run("set to "+plane, func(t *testing.T) {
+				s := stack.New(t, mode, stack.WithBackends(1), stack.With("PROXY_PLANE", plane))
+				got := s.Raw("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + length(5) + chunked + "\r\n" + lastChunk)
+				require.Equal(t, "HTTP/1.1"+status, got[:len("HTTP/1.1")+len(status)])
+			})
 		}
 	})
 }

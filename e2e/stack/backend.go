@@ -26,7 +26,7 @@ func newBackend(t testing.TB, h host, name string, n int) *Backend {
 		}
 	})
 	b.instance.start()
-	await(t, `reporting as \d+`, b.instance.stdout().String)
+	b.instance.stdout().Await(t, `reporting as \d+`)
 	b.url = "http://" + b.instance.peerAddr()
 	return b
 }

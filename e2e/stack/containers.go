@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,24 +38,33 @@ func newContainerHost(t testing.TB) host {
 	require.NoError(t, err)
 	nw, err := sharedNetwork()
 	require.NoError(t, err)
+	require.True(t, inUse.CompareAndSwap(false, true), "there is one stack of containers at a time: its names are taken")
 	h := &containerHost{t: t, engine: engine, network: nw}
 	t.Cleanup(h.remove)
 	return h
 }
 
-// sharedNetwork is made once, for that takes its time. A stack has it for
-// itself: there is one at a time.
+// sharedNetwork is made once, for that takes its time. A stack has it for itself,
+// but for spares: there is one at a time.
 var sharedNetwork = sync.OnceValues(func() (*testcontainers.DockerNetwork, error) {
 	making.RLock()
 	defer making.RUnlock()
 	return network.New(context.Background(), network.WithLabels(labels(os.Getpid())))
 })
 
-// remove ends all that the host has made. It must be gone when the next stack
-// uses the same names.
+// inUse tells whether a stack has the network and the names on it.
+var inUse atomic.Bool
+
+// remove ends all that the host has, but for backends that the next stack can
+// have. It must be gone when that uses the same names.
 func (h *containerHost) remove() {
+	defer inUse.Store(false)
 	var all sync.WaitGroup
 	for _, c := range h.made {
+		if c.reusable() {
+			spares.Store(c.peerAddr(), c)
+			continue
+		}
 		all.Go(func() {
 			if assert.NoError(h.t, c.Terminate(context.Background(), testcontainers.StopTimeout(0))) {
 				c.awaitOutput()
@@ -62,6 +72,27 @@ func (h *containerHost) remove() {
 		})
 	}
 	all.Wait()
+}
+
+// spares are running backends by address. To make and remove a container takes
+// the engine half a second of a core, and a backend is not what is on trial: it
+// is used again if nothing has happened to it that it cannot be told to forget.
+var spares sync.Map
+
+// removeSpares ends them: when they are not needed any more, or their names are
+// to be others'.
+func removeSpares() {
+	spares.Range(func(addr, c any) bool {
+		spares.Delete(addr)
+		_ = c.(*container).Terminate(context.Background(), testcontainers.StopTimeout(0)) // Leaks names it
+		return true
+	})
+}
+
+// onOnePort is for backends that have one name and port together.
+func (h *containerHost) onOnePort() {
+	h.onePort = true
+	removeSpares() // which have that name, too
 }
 
 func labels(pid int) map[string]string { return map[string]string{label: fmt.Sprint(pid)} }
@@ -128,6 +159,12 @@ func (h *containerHost) backend(name string, n int) instance {
 	if h.onePort {
 		port = "8081"
 	}
+	if spare, found := spares.LoadAndDelete(name + ":" + port); found {
+		c := spare.(*container)
+		c.t, c.host, c.spare = h.t, h, true
+		h.keep(c)
+		return c
+	}
 	return h.container("backend_server", name, port, map[string]string{
 		"BACKEND_LISTEN_ADDR": ":" + port, "BACKEND_FAULTS": "on"})
 }
@@ -158,10 +195,15 @@ func (h *containerHost) container(program, name, port string, env map[string]str
 		testcontainers.WithNoStart())
 	making.RUnlock()
 	require.NoError(h.t, err)
+	h.keep(c)
+	return c
+}
+
+// keep has the container end with the stack.
+func (h *containerHost) keep(c *container) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.made = append(h.made, c)
-	return c
 }
 
 func (h *containerHost) mount(c *apicontainer.HostConfig) {
@@ -178,6 +220,8 @@ type container struct {
 	host       *containerHost
 	name, port string
 	started    bool
+	spare      bool          // from an earlier stack, and not yet started by this one
+	touched    bool          // signalled, paused or disconnected
 	followed   chan struct{} // closed when nothing more can come from the program
 }
 
@@ -192,6 +236,13 @@ func (c *container) names() []string {
 // testcontainers can follow is asked for anew every few seconds, and what is
 // written meanwhile is lost.
 func (c *container) start() {
+	if c.spare {
+		c.spare = false
+		for _, order := range []string{"/faults/health?state=up", "/faults/requests"} {
+			require.NoError(c.t, post(c.addr(), order))
+		}
+		return
+	}
 	id := c.GetContainerID()
 	output, err := c.host.engine.ContainerAttach(context.Background(), id, client.ContainerAttachOptions{Stream: true, Stdout: true, Stderr: true})
 	require.NoError(c.t, err)
@@ -212,6 +263,11 @@ func (c *container) start() {
 	}
 	require.NoError(c.t, err)
 	c.started = true
+}
+
+// reusable reports whether another stack may have the container.
+func (c *container) reusable() bool {
+	return c.name != "proxy" && c.started && !c.touched && !c.host.onePort && !c.t.Failed()
 }
 
 // awaitOutput waits for the last of the output of a program that has ended.
@@ -236,26 +292,30 @@ func (c *container) addr() string {
 func (c *container) peerAddr() string { return c.name + ":" + c.port }
 
 func (c *container) signal(s syscall.Signal) {
+	c.touched = true
 	_, err := c.host.engine.ContainerKill(context.Background(), c.GetContainerID(),
 		client.ContainerKillOptions{Signal: map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT", syscall.SIGKILL: "KILL", syscall.SIGHUP: "HUP"}[s]})
 	require.NoError(c.t, err)
 }
 
 func (c *container) wait() int {
-	var code int
-	require.Eventually(c.t, func() bool {
-		state, err := c.State(context.Background())
-		if err != nil || state.Running {
-			return false
-		}
-		code = state.ExitCode
-		return true
-	}, Patience, 5*time.Millisecond, "%s is still running", c.name)
+	engine, err := docker()
+	require.NoError(c.t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	waited := engine.ContainerWait(ctx, c.GetContainerID(), client.ContainerWaitOptions{Condition: apicontainer.WaitConditionNotRunning})
+	var ended apicontainer.WaitResponse
+	select {
+	case ended = <-waited.Result:
+	case err = <-waited.Error:
+	}
+	require.NoError(c.t, err, "%s is still running", c.name)
 	c.awaitOutput()
-	return code
+	return int(ended.StatusCode)
 }
 
 func (c *container) pause() {
+	c.touched = true
 	_, err := c.host.engine.ContainerPause(context.Background(), c.GetContainerID(), client.ContainerPauseOptions{})
 	require.NoError(c.t, err)
 }
@@ -266,6 +326,7 @@ func (c *container) resume() {
 }
 
 func (c *container) disconnect() {
+	c.touched = true
 	_, err := c.host.engine.NetworkDisconnect(context.Background(), c.host.network.ID,
 		client.NetworkDisconnectOptions{Container: c.GetContainerID(), Force: true})
 	require.NoError(c.t, err)

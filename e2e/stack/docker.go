@@ -157,6 +157,7 @@ func Finish() {
 	if !enabled()[Containers] {
 		return
 	}
+	removeSpares()
 	if nw, err := sharedNetwork(); err == nil {
 		_ = nw.Remove(context.Background())
 	}

@@ -125,7 +125,7 @@ func (p *processProxy) start() {
 	}()
 }
 
-func (p *processProxy) addr() string     { return await(p.t, ready, p.err.String) }
+func (p *processProxy) addr() string     { return p.err.Await(p.t, ready) }
 func (p *processProxy) peerAddr() string { return p.addr() }
 
 // signal does what the program does with its first and its second signal, and

@@ -1,13 +1,9 @@
 package stack
 
 import (
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/stretchr/testify/require"
 )
 
 // ready is the line that tells that the proxy takes traffic, in either form of
@@ -44,32 +40,20 @@ func (p *Proxy) AccessLog() string { return p.instance.stdout().String() }
 // AwaitLog waits until the log matches, and returns the last submatch.
 func (p *Proxy) AwaitLog(pattern string) string {
 	p.t.Helper()
-	return await(p.t, pattern, p.Log)
+	return p.instance.stderr().Await(p.t, pattern)
 }
 
 // AwaitAccess waits until the access log matches, and returns the last
 // submatch.
 func (p *Proxy) AwaitAccess(pattern string) string {
 	p.t.Helper()
-	return await(p.t, pattern, p.AccessLog)
+	return p.instance.stdout().Await(p.t, pattern)
 }
 
 // AwaitLines waits until the access log has n whole lines, or more.
 func (p *Proxy) AwaitLines(n int) {
 	p.t.Helper()
-	require.Eventually(p.t, func() bool { return strings.Count(p.AccessLog(), "\n") >= n }, Patience, time.Millisecond,
-		"no %d lines in the access log", n)
-}
-
-func await(t testing.TB, pattern string, text func() string) string {
-	t.Helper()
-	re := regexp.MustCompile(pattern)
-	var match []string
-	require.Eventually(t, func() bool {
-		match = re.FindStringSubmatch(text())
-		return match != nil
-	}, Patience, time.Millisecond, "no %q in the log", pattern)
-	return match[len(match)-1]
+	p.instance.stdout().Until(p.t, func(log string) bool { return strings.Count(log, "\n") >= n }, "no %d lines in the access log", n)
 }
 
 // Signal sends SIGTERM or SIGINT.
@@ -107,10 +91,10 @@ func recordOf(line string) Record {
 func (p *Proxy) AwaitRecord(path string) Record {
 	p.t.Helper()
 	var line string
-	require.Eventually(p.t, func() (found bool) {
-		line, found = lineWith(p.AccessLog(), " path="+path+" ")
+	p.instance.stdout().Until(p.t, func(log string) (found bool) {
+		line, found = lineWith(log, " path="+path+" ")
 		return found
-	}, Patience, time.Millisecond, "no access line for %s", path)
+	}, "no access line for %s", path)
 	return recordOf(line)
 }
 

@@ -4,7 +4,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -23,15 +22,17 @@ func (s *Stack) Reload(text string) (logged string) {
 	s.Write(text)
 	before, reloads := len(s.Proxy.Log()), s.Reloads()
 	s.Proxy.Signal(syscall.SIGHUP)
-	require.Eventually(s.T, func() bool { return s.Reloads() > reloads }, Patience, time.Millisecond, "nothing is said of the reload")
+	s.Proxy.instance.stderr().Until(s.T, func(log string) bool { return reloadsIn(log) > reloads }, "nothing is said of the reload")
 	return s.Proxy.Log()[before:]
 }
 
 // Reloads is how many reloads have ended, in one way or another.
-func (s *Stack) Reloads() int {
+func (s *Stack) Reloads() int { return reloadsIn(s.Proxy.Log()) }
+
+func reloadsIn(log string) int {
 	n := 0
 	for _, line := range []string{`msg="configuration reloaded"`, `msg="configuration is unchanged"`, `msg="configuration refused`} {
-		n += strings.Count(s.Proxy.Log(), line)
+		n += strings.Count(log, line)
 	}
 	return n
 }

@@ -110,8 +110,8 @@ func New(t testing.TB, mode Mode, opts ...Option) *Stack {
 	if h, ok := host.(*binaryHost); ok {
 		h.shipped = o.shipped
 	}
-	if h, ok := host.(*containerHost); ok {
-		h.onePort = o.oneName
+	if h, ok := host.(*containerHost); ok && o.oneName {
+		h.onOnePort()
 	}
 	urls := append([]string(nil), o.peers...)
 	s.Backends = make([]*Backend, o.backends)
@@ -174,14 +174,15 @@ func (s *Stack) AwaitDown(backends ...*Backend) {
 
 func (s *Stack) awaitState(b *Backend, state string) {
 	s.T.Helper()
-	require.Eventually(s.T, func() bool { return s.State(b) == state }, Patience, time.Millisecond,
-		"%s is not %s", b.Name, state)
+	s.Proxy.instance.stderr().Until(s.T, func(log string) bool { return stateIn(log, b) == state }, "%s is not %s", b.Name, state)
 }
 
-// State is what the proxy last said of the backend: up, down or "". It is asked
-// often, of long logs, so it reads them from the end.
-func (s *Stack) State(b *Backend) string {
-	log, about := s.Proxy.Log(), " backend="+b.url+" from="
+// State is what the proxy last said of the backend: up, down or "".
+func (s *Stack) State(b *Backend) string { return stateIn(s.Proxy.Log(), b) }
+
+// stateIn is asked often, of long logs, so it reads them from the end.
+func stateIn(log string, b *Backend) string {
+	about := " backend=" + b.url + " from="
 	last := strings.LastIndex(log, about)
 	if last < 0 {
 		return ""
