@@ -19,7 +19,7 @@ func runOfSuite(t *testing.T, mode stack.Mode, test string, env ...string) *laun
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(self, "-test.run=^"+test+"$", "-test.v")
-	cmd.Env = append(os.Environ(), "E2E_MODES="+string(mode), "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), "E2E_MODES="+string(mode), "E2E_SHARED=", "GORACE=atexit_sleep_ms=0")
 	return launch(t, cmd, env...)
 }
 

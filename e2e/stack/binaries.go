@@ -92,10 +92,10 @@ func (p *process) start() {
 // started again binds that one.
 func (p *process) addr() string {
 	if p.at == "" && p.program == "reverse_proxy" {
-		return await(p.t, ready, p.err.String)
+		return p.err.Await(p.t, ready)
 	}
 	if p.at == "" {
-		p.at = net.JoinHostPort("127.0.0.1", await(p.t, `reporting as (\d+)`, p.out.String))
+		p.at = net.JoinHostPort("127.0.0.1", p.out.Await(p.t, `reporting as (\d+)`))
 		p.env["BACKEND_LISTEN_ADDR"] = p.at
 	}
 	return p.at
@@ -123,7 +123,8 @@ func binDir(t testing.TB) string {
 
 var built = sync.OnceValues(func() (string, error) {
 	if os.Getenv("E2E_RACE") != "off" {
-		if dir, err := build("race", "-race"); err == nil {
+		// Without the profile, they are made of the same packages as the suite.
+		if dir, err := build("race", "-race", "-pgo=off"); err == nil {
 			return dir, nil
 		}
 	}

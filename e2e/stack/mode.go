@@ -4,12 +4,17 @@
 package stack
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // Mode is a way of running the programs.
@@ -81,9 +86,12 @@ var skipped struct {
 }
 
 // Needs skips a test that runs in one mode, whatever it does there, if that is
-// not enabled.
+// not enabled, or shown by another run.
 func Needs(t *testing.T, mode Mode) {
 	if enabled()[mode] {
+		if taken(t) {
+			t.Skip("another run shows it")
+		}
 		return
 	}
 	skipped.Lock()
@@ -93,6 +101,21 @@ func Needs(t *testing.T, mode Mode) {
 	}
 	skipped.counts[mode]++
 	t.Skipf("mode %s is not in E2E_MODES", mode)
+}
+
+// taken reports whether another run shows this behaviour, and if none does, has
+// it as this run's. Runs that share their tests have a folder for that,
+// E2E_SHARED: whoever is free takes the next one.
+func taken(t *testing.T) bool {
+	shared := os.Getenv("E2E_SHARED")
+	if shared == "" {
+		return false
+	}
+	err := os.Mkdir(filepath.Join(shared, strings.ReplaceAll(t.Name(), "/", ",")), 0o755)
+	if !errors.Is(err, fs.ErrExist) {
+		require.NoError(t, err)
+	}
+	return err != nil
 }
 
 // Run repeats a behaviour in each of the modes, and there in each plane that
