@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -34,6 +35,7 @@ type conn struct {
 	private  bool          // a client has logged in on it
 	full     bool          // the last read filled the buffer, or would have
 	took     bool          // something of the last writes was taken
+	reset    bool          // a write was told so; a read may now see but an end
 	peeked   bool          // nothing
 	taking   waitFor       // of the write under way
 
@@ -98,7 +100,7 @@ func (c *conn) rawRead(fd uintptr) bool {
 
 func (c *conn) readOnce(fd uintptr) (int, error) {
 	if c.piping > 0 {
-		if n, err := c.readPipe(fd); err != noPipe {
+		if n, err := c.readPipe(fd); n > 0 || err != nil && err != syscall.EAGAIN {
 			return n, err
 		}
 	}
@@ -162,6 +164,7 @@ func (c *conn) write(f waitFor, p []byte) (hop.Cause, error) {
 	c.rest, c.taking = p, f
 	err := c.writeAll()
 	c.rest = nil
+	c.reset = c.reset || errors.Is(err, syscall.ECONNRESET)
 	if cause := c.writing.end(); cause != hop.None {
 		if err != nil {
 			return cause, err

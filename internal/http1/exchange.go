@@ -283,6 +283,7 @@ func (x *exchange) abandon() {
 		x.next = pool.Lease{}
 	}
 	if x.backend != nil {
+		x.stopUpload() // it has what is to be given back
 		x.backend.shut()
 	}
 	x.record.Cause = hop.Internal

@@ -88,18 +88,23 @@ func (c *conn) readFor(to *conn, f waitFor, most int64) (hop.Cause, error) {
 	return cause, err
 }
 
-// noPipe says that a buffer has to do, and that nothing was read.
+// noPipe is the error of a system that cannot do it.
 const noPipe = syscall.EINVAL
 
-// readPipe reads what there is into a pipe, which is not kept to wait.
+// readPipe reads what there is into a pipe, which is not kept to wait. That it
+// has read nothing does not mean that there is nothing, nor that this is the
+// end: no pipe can be had, or none passes what is urgent (tcp(7)).
 func (c *conn) readPipe(fd uintptr) (int, error) {
 	p := pipePool.lend()
 	if p == nil {
-		return 0, noPipe
+		return 0, nil
 	}
 	n, err := p.fill(fd, c.piping)
 	if n == 0 {
 		pipePool.release(p)
+		if err == noPipe {
+			err = nil
+		}
 		return 0, err
 	}
 	c.giveBack()

@@ -78,6 +78,7 @@ func (p *Plane) Serve(l net.Listener) error {
 			return err
 		default: // out of descriptors, most likely
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			pipePool.dropIdle()
 			p.log.Error("accept failed", "error", err, "again_in", pause)
 			time.Sleep(pause)
 		}

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"os"
+	"syscall"
 
 	"go-proxy/internal/hop"
 )
@@ -226,10 +227,20 @@ func (x *exchange) more(framed framing) (hop.Cause, error) {
 	case err == nil:
 		return hop.None, nil
 	case isEnd(err) && x.content.framing == untilClose:
-		x.content.done = true
-		return hop.None, nil
+		return x.closed()
 	}
 	return hop.TruncatedByBackend, err
+}
+
+// closed is the end of content that ends with the connection. If that was
+// reset, the kernel may have told the upload: it does so once.
+func (x *exchange) closed() (hop.Cause, error) {
+	x.stopUpload()
+	if x.backend.reset {
+		return hop.TruncatedByBackend, syscall.ECONNRESET
+	}
+	x.content.done = true
+	return hop.None, nil
 }
 
 // orGone is the cause of a failure to write to the client.
