@@ -183,10 +183,11 @@ func TestFlagWinsOverTheVariableThatOverTheFileAndThatOverTheDefault(t *testing.
 
 func TestGoRunWorksInTheFolderOfEachCommand(t *testing.T) {
 	stack.Run(t, []stack.Mode{stack.Binaries}, func(t *testing.T, mode stack.Mode) {
-		backend := launch(t, tool("cmd/backend_server", "go", "run", "main.go"), "BACKEND_LISTEN_ADDR=127.0.0.1:0")
+		builds := "GOTMPDIR=" + t.TempDir() // which go run leaves behind when it is ended
+		backend := launch(t, tool("cmd/backend_server", "go", "run", "main.go"), builds, "BACKEND_LISTEN_ADDR=127.0.0.1:0")
 		port := backend.stdout.Await(t, `reporting as (\d+)`)
 		proxy := launch(t, tool("cmd/reverse_proxy", "go", "run", "main.go"),
-			"PROXY_LISTEN_ADDR=127.0.0.1:0", "TARGET_BACKEND_URLS=http://127.0.0.1:"+port)
+			builds, "PROXY_LISTEN_ADDR=127.0.0.1:0", "TARGET_BACKEND_URLS=http://127.0.0.1:"+port)
 		response, _ := fetch(t, proxy.stderr.Await(t, `msg=ready address=(\S+)`), "/")
 		require.Equal(t, 200, response.StatusCode)
 		require.Equal(t, port, response.Header.Get("X-Backend"))

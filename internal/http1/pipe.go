@@ -8,7 +8,7 @@ import (
 )
 
 // pipe is one of the kernel's, by which bytes go from socket to socket without
-// being copied to the proxy and back: for two thirds of the CPU. It is lent for
+// being copied to the proxy and back: for 0.4 to 0.7 of the CPU. It is lent for
 // a piece at a time, so that only a peer that takes nothing keeps one.
 type pipe struct {
 	r, w int // descriptors
