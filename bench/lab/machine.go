@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,6 +60,19 @@ func OwnTime() (total time.Duration) {
 func Machine() string {
 	return fmt.Sprintf("%s, %d cores, %s, %s", field("/proc/cpuinfo", "model name"), runtime.NumCPU(),
 		memory(), strings.TrimSpace(said("uname", "-sr")))
+}
+
+// Network describes what the packets passed; scripts/bench-lab chooses it.
+func Network() string {
+	control, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		control = []byte("?")
+	}
+	whose := "the machine's loopback and its firewall, if it has one"
+	if os.Getenv("BENCH_NETWORK") == "own" {
+		whose = "a loopback of the bench's own, without a firewall"
+	}
+	return fmt.Sprintf("%s; TCP's congestion control is %s", whose, bytes.TrimSpace(control))
 }
 
 func memory() string {

@@ -51,7 +51,8 @@ func writeRow(b *strings.Builder, row []string, widths []int, fill string) {
 
 // Origin says how figures came about: the command, when, of what and where.
 func Origin(command string) string {
-	return fmt.Sprintf("`%s`, %s, commit %s\n\n- Machine: %s.\n", command, time.Now().UTC().Format("2006-01-02 15:04 UTC"), Commit(), Machine())
+	return fmt.Sprintf("`%s`, %s, commit %s\n\n- Machine: %s.\n- Network: %s.\n",
+		command, time.Now().UTC().Format("2006-01-02 15:04 UTC"), Commit(), Machine(), Network())
 }
 
 // Millis writes a time in milliseconds.
