@@ -1,9 +1,7 @@
 package http1
 
 import (
-	"fmt"
 	"net"
-	"runtime/debug"
 
 	"go-proxy/internal/hop"
 	"go-proxy/internal/netconn"
@@ -68,14 +66,10 @@ func (c *client) awaitRequest(f waitFor) bool {
 	return c.endRead() == hop.None && err == nil
 }
 
-// end closes the connection, also after a panic: one exchange must not take the
-// others with it.
+// end closes the connection, also after a panic.
 func (c *client) end() {
-	if fault := recover(); fault != nil {
-		c.plane.log.Error("panic in an exchange", "error", fmt.Sprint(fault), "stack", string(debug.Stack()))
-		if c.current != nil {
-			c.current.abandon()
-		}
+	if c.plane.caught(recover()) && c.current != nil {
+		c.current.abandon()
 	}
 	if c.private != nil {
 		c.private.shut()

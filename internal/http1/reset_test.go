@@ -41,38 +41,6 @@ func (c *tellsWriter) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// panics is a connection whose second read does.
-type panics struct {
-	net.Conn
-	reads int
-}
-
-func (c *panics) Read(p []byte) (int, error) {
-	if c.reads++; c.reads > 1 {
-		panic("oops")
-	}
-	return c.Conn.Read(p)
-}
-
-// What the upload has is given back once: the race detector looks on.
-func TestPanicEndsTheUploadFirst(t *testing.T) {
-	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
-		p.Head()
-		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\na part")
-		p.AwaitEnd()
-	})})
-	r.plane.dial = func(ctx context.Context, b *pool.Backend) (net.Conn, error) {
-		c, err := dialBackend(ctx, b)
-		return &panics{Conn: c}, err
-	}
-	p := r.dial()
-	p.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
-	require.Contains(t, p.Head(), " 200 ")
-	_, err := p.Rest()
-	require.NoError(t, err)
-	require.Equal(t, hop.Internal, r.record().Cause)
-}
-
 // The upload was told of a reset, so that the end of the response is none.
 func TestResetThatAWriteWasToldOfIsNoEndOfTheContent(t *testing.T) {
 	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {

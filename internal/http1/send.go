@@ -73,7 +73,12 @@ func (x *exchange) sendBody() {
 	x.upload.ended <- struct{}{}
 }
 
-func (x *exchange) pump() hop.Cause {
+func (x *exchange) pump() (cause hop.Cause) {
+	defer func() {
+		if x.plane.caught(recover()) {
+			cause = hop.Internal
+		}
+	}()
 	if x.request.expects && !x.awaitContinue() {
 		return hop.None
 	}

@@ -20,8 +20,8 @@ func (x *exchange) tunnel() (hop.Cause, error) {
 	}
 	c.class = medium
 	uploaded := make(chan carried, 1)
-	go func() { uploaded <- carry(c, b, theBackendToTake) }()
-	down := carry(b, c, theClientToTake)
+	go func() { uploaded <- x.carry(c, b, theBackendToTake) }()
+	down := x.carry(b, c, theClientToTake)
 	up := <-uploaded
 	x.record.Received, x.record.Sent = up.bytes, down.bytes
 	if down.cause != hop.None {
@@ -38,13 +38,23 @@ type carried struct {
 
 // carry carries bytes until from has ended, and passes that on. What breaks one
 // direction ends the other, too.
-func carry(from, to *conn, taking waitFor) (all carried) {
+func (x *exchange) carry(from, to *conn, taking waitFor) (all carried) {
+	whole := false
+	defer func() {
+		if x.plane.caught(recover()) {
+			all.cause = hop.Internal
+		}
+		if !whole {
+			from.stop(all.cause)
+			to.stop(all.cause)
+		}
+	}()
 	for {
 		data := from.in.data()
 		if n := len(data) + from.pipe.size(); n > 0 {
 			if cause, err := to.passOn(taking, from, data); err != nil {
 				all.cause = cause
-				break
+				return all
 			}
 			all.bytes += int64(n)
 			from.in.consume(len(data))
@@ -52,15 +62,13 @@ func carry(from, to *conn, taking waitFor) (all carried) {
 		cause, err := from.readFor(to, theTunnel, math.MaxInt64)
 		to.reading.renew(theTunnel, theTunnel, to.sweeper.now.Load())
 		if cause == hop.None && isEnd(err) {
+			whole = true
 			to.closeWrite()
 			return all
 		}
 		if cause != hop.None || err != nil {
 			all.cause = cause
-			break
+			return all
 		}
 	}
-	from.stop(all.cause)
-	to.stop(all.cause)
-	return all
 }
