@@ -71,7 +71,13 @@ func (c *chunks) step(b byte) fault {
 	case behindSize, inExtension:
 		return c.inExtension(b)
 	case afterSize:
-		return c.afterSize(b)
+		c.digits, c.state = 0, inData
+		if c.size == 0 {
+			c.state = inTrailers
+		}
+		if b != '\n' {
+			return badChunkSize
+		}
 	case afterData:
 		c.state = afterDataCR
 		if b != '\r' {
@@ -128,18 +134,6 @@ func (c *chunks) inExtension(b byte) fault {
 	return ""
 }
 
-func (c *chunks) afterSize(b byte) fault {
-	if b != '\n' {
-		return badChunkSize
-	}
-	c.digits = 0
-	c.state = inData
-	if c.size == 0 {
-		c.state = inTrailers
-	}
-	return ""
-}
-
 func hexValue(b byte) int {
 	switch {
 	case '0' <= b && b <= '9':
@@ -153,14 +147,8 @@ func hexValue(b byte) int {
 // appendTrailers parses a trailer section. As everywhere in the coding, a line
 // ends with CRLF.
 func appendTrailers(fields []field, section []byte, limit int) ([]field, fault) {
-	for rest := section; ; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			return appendFields(fields, section, limit)
-		}
-		if i == 0 || rest[i-1] != '\r' {
-			return fields, badTrailers
-		}
-		rest = rest[i+1:]
+	if bytes.Count(section, []byte("\n")) > bytes.Count(section, []byte("\r\n")) {
+		return fields, badTrailers
 	}
+	return appendFields(fields, section, limit)
 }
