@@ -19,7 +19,7 @@ func Cookie[S Text](field S, name string) (value S) {
 	for len(field) > 0 {
 		var pair S
 		pair, field = cut(field, ';')
-		for len(pair) > 0 && isBlank(pair[0]) {
+		for len(pair) > 0 && IsBlank(pair[0]) {
 			pair = pair[1:]
 		}
 		if isNamed(pair, name) {

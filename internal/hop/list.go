@@ -4,7 +4,7 @@ package hop
 // (RFC 9110, 5.6.1) and trims its white space.
 func nextItem[S Text](list S) (item, rest S) {
 	item, rest = cut(list, ',')
-	return trim(item), rest
+	return Trim(item), rest
 }
 
 // LastItem splits the last element off a comma-separated list: of an
@@ -14,20 +14,22 @@ func LastItem[S Text](list S) (rest, item S) {
 	for start > 0 && list[start-1] != ',' {
 		start--
 	}
-	return list[:max(start-1, 0)], trim(list[start:])
+	return list[:max(start-1, 0)], Trim(list[start:])
 }
 
-func trim[S Text](s S) S {
-	for len(s) > 0 && isBlank(s[0]) {
+// Trim leaves out the blanks around a value.
+func Trim[S Text](s S) S {
+	for len(s) > 0 && IsBlank(s[0]) {
 		s = s[1:]
 	}
-	for len(s) > 0 && isBlank(s[len(s)-1]) {
+	for len(s) > 0 && IsBlank(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+// IsBlank reports whether c is white space in a field (RFC 9110, 5.6.3).
+func IsBlank(c byte) bool { return c == ' ' || c == '\t' }
 
 // HasToken reports whether the list holds the token, whatever its case; lower
 // must be lower case.

@@ -3,6 +3,8 @@ package http1
 import (
 	"bytes"
 	"math"
+
+	"go-proxy/internal/hop"
 )
 
 // chunks reads the chunked coding (RFC 9112, 7.1), a piece at a time as it
@@ -107,7 +109,7 @@ func (c *chunks) inSize(b byte) fault {
 		c.state = afterSize
 	case b == ';':
 		c.state = inExtension
-	case isBlank(b):
+	case hop.IsBlank(b):
 		c.state = behindSize
 	default:
 		return badChunkSize
@@ -124,7 +126,7 @@ func (c *chunks) inExtension(b byte) fault {
 		c.state = afterSize
 	case c.state == behindSize && b == ';':
 		c.state = inExtension
-	case c.state == behindSize && !isBlank(b):
+	case c.state == behindSize && !hop.IsBlank(b):
 		return badChunkSize
 	case b < ' ' && b != '\t' || b == 0x7f:
 		return badChunkSize

@@ -75,7 +75,7 @@ func appendFields(fields []field, section []byte, limit int) ([]field, fault) {
 		if colon < 0 {
 			return fields, badFieldLine
 		}
-		f := field{name: line[:colon], value: trim(line[colon+1:])}
+		f := field{name: line[:colon], value: hop.Trim(line[colon+1:])}
 		if !hop.ValidName(f.name) {
 			return fields, badName
 		}
@@ -86,15 +86,3 @@ func appendFields(fields []field, section []byte, limit int) ([]field, fault) {
 		fields = append(fields, f)
 	}
 }
-
-func trim(value []byte) []byte {
-	for len(value) > 0 && isBlank(value[0]) {
-		value = value[1:]
-	}
-	for len(value) > 0 && isBlank(value[len(value)-1]) {
-		value = value[:len(value)-1]
-	}
-	return value
-}
-
-func isBlank(c byte) bool { return c == ' ' || c == '\t' }
