@@ -1,7 +1,7 @@
 package http1
 
 import (
-	"math"
+	"strconv"
 
 	"go-proxy/internal/hop"
 )
@@ -48,26 +48,15 @@ func (m *message) note(f *field) fault {
 // noteLength takes a Content-Length; one that is said twice must be the same
 // (RFC 9112, 6.3).
 func (m *message) noteLength(value []byte) fault {
-	n, ok := parseLength(value)
+	n, err := strconv.ParseUint(string(value), 10, 63) // digits alone (RFC 9110, 8.6)
 	switch {
-	case !ok:
+	case err != nil:
 		return badLength
-	case m.length >= 0 && m.length != n:
+	case m.length >= 0 && m.length != int64(n):
 		return twoLengths
 	}
-	m.length = n
+	m.length = int64(n)
 	return ""
-}
-
-// parseLength takes digits alone (RFC 9110, 8.6).
-func parseLength(value []byte) (n int64, ok bool) {
-	for _, c := range value {
-		if c < '0' || c > '9' || n > (math.MaxInt64-int64(c-'0'))/10 {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, len(value) > 0
 }
 
 // parseVersion takes HTTP/1. and a digit (RFC 9112, 2.3).

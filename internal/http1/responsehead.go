@@ -1,6 +1,10 @@
 package http1
 
-import "go-proxy/internal/hop"
+import (
+	"strconv"
+
+	"go-proxy/internal/hop"
+)
 
 // responseHead is a parsed response head: views into the buffer that it was
 // read into.
@@ -49,8 +53,8 @@ func (h *responseHead) parseLine(line []byte) fault {
 	if f := h.parseVersion(line[:status-1]); f != "" {
 		return f
 	}
-	n, ok := parseLength(line[status : status+3])
-	if !ok || n < 100 {
+	n, err := strconv.ParseUint(string(line[status:status+3]), 10, 16)
+	if err != nil || n < 100 {
 		return badStatusLine
 	}
 	h.status = int(n)
