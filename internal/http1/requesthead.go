@@ -47,17 +47,13 @@ func (h *requestHead) reset() {
 // parseLine takes the request line (RFC 9112, 3): one blank between its parts,
 // which are none of them empty.
 func (h *requestHead) parseLine(line []byte) fault {
-	first := bytes.IndexByte(line, ' ')
-	if first < 0 || !hop.ValidName(line[:first]) {
+	method, rest, _ := bytes.Cut(line, []byte{' '})
+	target, version, found := bytes.Cut(rest, []byte{' '})
+	if !found || len(target) == 0 || !hop.ValidName(method) {
 		return badRequestLine
 	}
-	rest := line[first+1:]
-	second := bytes.IndexByte(rest, ' ')
-	if second < 1 {
-		return badRequestLine
-	}
-	h.method, h.target = line[:first], rest[:second]
-	return h.parseVersion(rest[second+1:])
+	h.method, h.target = method, target
+	return h.parseVersion(version)
 }
 
 func (h *requestHead) note(f *field) fault {

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"strconv"
 
 	"go-proxy/internal/hop"
@@ -46,28 +47,14 @@ func (h *responseHead) reset() {
 // parseLine takes the status line (RFC 9112, 4). The blank behind the status is
 // often missing when there is no phrase.
 func (h *responseHead) parseLine(line []byte) fault {
-	const status = len("HTTP/1.1 ")
-	if len(line) < status+3 || line[status-1] != ' ' {
+	version, rest, _ := bytes.Cut(line, []byte{' '})
+	status, phrase, _ := bytes.Cut(rest, []byte{' '})
+	n, err := strconv.ParseUint(string(status), 10, 16)
+	if err != nil || len(status) != 3 || n < 100 || !hop.ValidValue(phrase) {
 		return badStatusLine
 	}
-	if f := h.parseVersion(line[:status-1]); f != "" {
-		return f
-	}
-	n, err := strconv.ParseUint(string(line[status:status+3]), 10, 16)
-	if err != nil || n < 100 {
-		return badStatusLine
-	}
-	h.status = int(n)
-	if len(line) > status+3 {
-		if line[status+3] != ' ' {
-			return badStatusLine
-		}
-		h.phrase = line[status+4:]
-	}
-	if !hop.ValidValue(h.phrase) {
-		return badStatusLine
-	}
-	return ""
+	h.status, h.phrase = int(n), phrase
+	return h.parseVersion(version)
 }
 
 func (h *responseHead) note(f *field) fault {

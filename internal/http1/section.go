@@ -30,19 +30,17 @@ func sectionEnd(p []byte, from int) (end, resume int) {
 
 // emptyLines is how many bytes of empty lines p begins with. They may come
 // before a request (RFC 9112, 2.2).
-func emptyLines(p []byte) int {
-	n := 0
-	for n < len(p) {
+func emptyLines(p []byte) (n int) {
+	for {
 		switch {
-		case p[n] == '\n':
+		case bytes.HasPrefix(p[n:], []byte{'\n'}):
 			n++
-		case p[n] == '\r' && n+1 < len(p) && p[n+1] == '\n':
+		case bytes.HasPrefix(p[n:], []byte{'\r', '\n'}):
 			n += 2
 		default:
 			return n
 		}
 	}
-	return n
 }
 
 // cutLine splits the first line off, without its end.
