@@ -3,7 +3,6 @@ package http1
 import (
 	"strconv"
 
-	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 )
 
@@ -43,11 +42,10 @@ func (h *responseHead) answerTo(minor int, method []byte) answer {
 
 // appendTo appends the head of a final response.
 func (h *responseHead) appendTo(dst []byte, a *answer) []byte {
-	dst = h.appendLine(dst, a.minor)
+	dst = appendStatusLine(dst, a.minor, h.status, h.phrase)
 	dst = h.appendPassing(dst)
 	if !h.dated { // RFC 9110, 6.6.1
-		dst = append(append(dst, "Date: "...), a.date...)
-		dst = append(dst, "\r\n"...)
+		dst = appendField(dst, "Date", a.date)
 	}
 	if h.chunked && !h.bodiless() && a.framed != untilClose { // also to HEAD (RFC 9110, 9.3.2)
 		dst = h.appendTrailer(dst)
@@ -57,32 +55,29 @@ func (h *responseHead) appendTo(dst []byte, a *answer) []byte {
 	}
 	dst = appendLength(dst, a.length)
 	if a.closes {
-		dst = append(dst, "Connection: close\r\n"...)
+		dst = appendField(dst, "Connection", "close")
 	}
-	for _, line := range a.explanation {
-		dst = appendField(dst, []byte(records.ExplainField), []byte(line))
-	}
+	dst = appendExplanation(dst, a.explanation)
 	return append(dst, "\r\n"...)
 }
 
 // appendInterim appends a 1xx response.
 func (h *responseHead) appendInterim(dst []byte) []byte {
-	dst = h.appendPassing(h.appendLine(dst, 1))
+	dst = h.appendPassing(appendStatusLine(dst, 1, h.status, h.phrase))
 	return append(dst, "\r\n"...)
 }
 
 // appendSwitch appends a 101.
 func (h *responseHead) appendSwitch(dst []byte) []byte {
-	dst = h.appendPassing(h.appendLine(dst, 1))
-	dst = append(append(dst, "Connection: Upgrade\r\nUpgrade: "...), h.upgrade...)
-	return append(dst, "\r\n\r\n"...)
+	dst = h.appendPassing(appendStatusLine(dst, 1, h.status, h.phrase))
+	dst = appendField(dst, "Connection", "Upgrade")
+	return append(appendField(dst, "Upgrade", h.upgrade), "\r\n"...)
 }
 
-func (h *responseHead) appendLine(dst []byte, minor int) []byte {
-	dst = append(dst, "HTTP/1."...)
-	dst = append(dst, byte('0'+minor), ' ')
-	dst = append(strconv.AppendInt(dst, int64(h.status), 10), ' ')
-	return append(append(dst, h.phrase...), "\r\n"...)
+func appendStatusLine[S hop.Text](dst []byte, minor, status int, phrase S) []byte {
+	dst = append(append(dst, "HTTP/1."...), byte('0'+minor), ' ')
+	dst = append(strconv.AppendInt(dst, int64(status), 10), ' ')
+	return append(append(dst, phrase...), "\r\n"...)
 }
 
 // appendPassing appends the fields that do not end at this hop.

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -217,21 +216,19 @@ func (x *exchange) answer(cause hop.Cause) {
 func (x *exchange) appendAnswer(dst []byte, cause hop.Cause) []byte {
 	status := cause.Status()
 	phrase := http.StatusText(status)
-	dst = append(append(dst, "HTTP/1."...), byte('0'+x.request.minor), ' ')
-	dst = append(append(strconv.AppendInt(dst, int64(status), 10), ' '), phrase...)
-	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nDate: "...)
-	dst = append(append(dst, *x.plane.sweeper.date.Load()...), "\r\n"...)
+	dst = appendStatusLine(dst, x.request.minor, status, phrase)
+	dst = append(dst, "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"...)
+	dst = appendField(dst, "Date", *x.plane.sweeper.date.Load())
 	if cause.TryLater() {
-		dst = append(append(dst, "Retry-After: "...), x.settings.RetryAfter(cause)...)
-		dst = append(dst, "\r\n"...)
+		dst = appendField(dst, "Retry-After", x.settings.RetryAfter(cause))
 	}
 	if cause == hop.MethodNotAllowed {
-		dst = append(dst, "Allow: "+hop.AllowedMethods+"\r\n"...)
+		dst = appendField(dst, "Allow", hop.AllowedMethods)
 	}
 	if !x.keep {
-		dst = append(dst, "Connection: close\r\n"...)
+		dst = appendField(dst, "Connection", "close")
 	}
-	dst = x.appendExplanation(dst)
+	dst = appendExplanation(dst, x.explanation())
 	var scratch [128]byte
 	text := hop.AppendAnswer(scratch[:0], cause, phrase)
 	dst = append(appendLength(dst, int64(len(text))), "\r\n"...)

@@ -15,9 +15,9 @@ func (x *exchange) explanation() []string {
 	return lines
 }
 
-func (x *exchange) appendExplanation(dst []byte) []byte {
-	for _, line := range x.explanation() {
-		dst = appendField(dst, []byte(records.ExplainField), []byte(line))
+func appendExplanation(dst []byte, lines []string) []byte {
+	for _, line := range lines {
+		dst = appendField(dst, records.ExplainField, line)
 	}
 	return dst
 }

@@ -28,8 +28,7 @@ func (h *requestHead) appendTo(dst []byte, r *route) []byte {
 	dst = append(append(dst, h.method...), ' ')
 	target, _ := hop.Target(h.method, h.target)
 	dst = hop.AppendTarget(dst, h.method, r.prefix, target)
-	dst = append(append(dst, " HTTP/1.1\r\nHost: "...), r.host...)
-	dst = append(dst, "\r\n"...)
+	dst = appendField(append(dst, " HTTP/1.1\r\n"...), "Host", r.host)
 	for i := range h.fields {
 		if f := &h.fields[i]; h.passes(f, r) {
 			dst = appendField(dst, f.name, f.value)
@@ -149,7 +148,7 @@ func appendLength(dst []byte, n int64) []byte {
 	return append(dst, "\r\n"...)
 }
 
-func appendField(dst, name, value []byte) []byte {
+func appendField[N, V hop.Text](dst []byte, name N, value V) []byte {
 	dst = append(append(dst, name...), ": "...)
 	return append(append(dst, value...), "\r\n"...)
 }
