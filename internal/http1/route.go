@@ -49,51 +49,41 @@ func (h *requestHead) passes(f *field, r *route) bool {
 	return !f.known.HopByHop() && !h.nominated(f)
 }
 
-// appendForwarding says who the client is.
+// appendForwarding says who the client is, behind what a trusted one says.
 func (h *requestHead) appendForwarding(dst []byte, r *route) []byte {
-	start := len(dst)
-	dst = append(dst, "X-Forwarded-For: "...)
-	if r.from.trusted {
-		if dst = h.appendSaid(dst, hop.XForwardedFor); len(dst) > start+len("X-Forwarded-For: ") {
-			dst = append(dst, ", "...)
-		}
-	}
+	dst = h.appendSaid(append(dst, "X-Forwarded-For: "...), hop.XForwardedFor, r.from)
 	dst = append(append(dst, r.from.addr...), "\r\n"...)
-	dst = h.appendClaim(dst, "X-Forwarded-Host: ", hop.XForwardedHost, string(h.host), r.from.trusted)
-	return h.appendClaim(dst, "X-Forwarded-Proto: ", hop.XForwardedProto, r.from.proto, r.from.trusted)
+	dst = h.appendClaim(dst, "X-Forwarded-Host: ", hop.XForwardedHost, h.host, r.from)
+	return h.appendClaim(dst, "X-Forwarded-Proto: ", hop.XForwardedProto, []byte(r.from.proto), r.from)
 }
 
 // appendClaim appends a field with what a trusted peer says, or else what is so
 // on this hop. Nothing is appended where there is nothing to say: HTTP/1.0 need
 // not name a host.
-func (h *requestHead) appendClaim(dst []byte, name string, f hop.Field, own string, trusted bool) []byte {
-	start := len(dst)
-	dst = append(dst, name...)
-	if trusted {
-		dst = h.appendSaid(dst, f)
+func (h *requestHead) appendClaim(dst []byte, name string, f hop.Field, own []byte, from *peer) []byte {
+	claim := append(dst, name...)
+	said := h.appendSaid(claim, f, from)
+	switch {
+	case len(said) > len(claim):
+		claim = said[:len(said)-len(", ")]
+	case len(own) > 0:
+		claim = append(claim, own...)
+	default:
+		return dst
 	}
-	if len(dst) == start+len(name) {
-		dst = append(dst, own...)
-	}
-	if len(dst) == start+len(name) {
-		return dst[:start]
-	}
-	return append(dst, "\r\n"...)
+	return append(claim, "\r\n"...)
 }
 
-// appendSaid appends the values of a forwarding field, unless Connection says to
-// ignore it.
-func (h *requestHead) appendSaid(dst []byte, known hop.Field) []byte {
-	start := len(dst)
+// appendSaid appends the values of a trusted peer's forwarding field, with a
+// comma behind each, unless Connection says to ignore it.
+func (h *requestHead) appendSaid(dst []byte, known hop.Field, from *peer) []byte {
+	if !from.trusted {
+		return dst
+	}
 	for i := range h.fields {
-		f := &h.fields[i]
-		if f.known != known || len(f.value) == 0 || h.nominated(f) {
-			continue
+		if f := &h.fields[i]; f.known == known && len(f.value) > 0 && !h.nominated(f) {
+			dst = append(append(dst, f.value...), ", "...)
 		}
-		if len(dst) > start {
-			dst = append(dst, ", "...)
-		}
-		dst = append(dst, f.value...)
 	}
 	return dst
 }
