@@ -19,8 +19,7 @@ type exchange struct {
 	client   *client
 	record   records.Record
 	request  requestHead
-	body     body   // of the request
-	offer    []byte // the protocols that the client would switch to
+	body     body // of the request
 
 	lease  pool.Lease
 	leased bool
@@ -191,7 +190,7 @@ func (x *exchange) refuse() hop.Cause {
 		return hop.BodyTooLarge
 	case h.unknownExpect:
 		return hop.ExpectationFailed
-	case h.framing() != noBody && h.offers(): // whether such a body is HTTP would depend on the backend
+	case h.framing() != noBody && len(h.offer) > 0: // whether such a body is HTTP would depend on the backend
 		return hop.BadRequest
 	}
 	return hop.None

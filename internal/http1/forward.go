@@ -65,10 +65,6 @@ func (x *exchange) compose() {
 	if again {
 		return
 	}
-	x.offer = x.offer[:0]
-	if x.request.offers() {
-		x.offer = hop.AppendUpgrade(x.offer, x.request.upgrade)
-	}
 	x.body.start(x.request.framing(), x.request.length)
 	x.replayable = true
 }

@@ -25,7 +25,7 @@ func (x *exchange) readFinal() (hop.Cause, error) {
 			return cause, err
 		}
 		switch status := x.response.status; {
-		case status == 101 && !x.response.switchesTo(x.offer):
+		case status == 101 && !x.response.switchesTo(x.request.offer):
 			return hop.BadResponse, badSwitch
 		case status >= 200 || status == 101:
 			return hop.None, nil

@@ -15,7 +15,8 @@ type requestHead struct {
 	hosts          int
 	expects        bool // that the body is asked for: 100-continue
 	unknownExpect  bool
-	login          bool // the client logs its connection in
+	login          bool   // the client logs its connection in
+	offer          []byte // protocols to switch to that may cross this hop; no view
 }
 
 // parse takes a head, empty line included. What it accepts has one meaning.
@@ -40,7 +41,7 @@ func (h *requestHead) parse(head []byte, lines int) fault {
 
 func (h *requestHead) reset() {
 	h.message.reset()
-	*h = requestHead{message: h.message}
+	*h = requestHead{message: h.message, offer: h.offer[:0]}
 	h.minor = 1 // until it says otherwise
 }
 
@@ -82,6 +83,9 @@ func (h *requestHead) check() fault {
 			return badHost
 		}
 	}
+	if h.upgrades && h.minor > 0 { // HTTP/1.0 cannot (RFC 9110, 7.8)
+		h.offer = hop.AppendUpgrade(h.offer, h.upgrade)
+	}
 	switch {
 	case h.chunked && h.length >= 0:
 		return twoLengths
@@ -100,13 +104,6 @@ func (h *requestHead) framing() framing {
 		return byLength
 	}
 	return noBody
-}
-
-// offers reports whether the request offers to switch to a protocol that may
-// cross this hop; HTTP/1.0 cannot (RFC 9110, 7.8).
-func (h *requestHead) offers() bool {
-	var scratch [64]byte
-	return h.minor > 0 && h.upgrades && len(h.upgrade) > 0 && len(hop.AppendUpgrade(scratch[:0], h.upgrade)) > 0
 }
 
 // isLogin reports whether a login of this scheme holds for the connection it

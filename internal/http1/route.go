@@ -97,9 +97,9 @@ func (h *requestHead) appendOwn(dst []byte) []byte {
 			break
 		}
 	}
-	if h.offers() {
-		dst = append(dst, "Connection: Upgrade\r\nUpgrade: "...)
-		dst = append(hop.AppendUpgrade(dst, h.upgrade), "\r\n"...)
+	if len(h.offer) > 0 {
+		dst = appendField(dst, "Connection", "Upgrade")
+		dst = appendField(dst, "Upgrade", h.offer)
 	}
 	return dst
 }
