@@ -33,6 +33,8 @@ func (x *exchange) tries() hop.Cause {
 	if x.triesLeft() {
 		x.kept = append(x.kept[:0], x.raw...)
 	}
+	x.body.start(x.request.framing(), x.request.length)
+	x.replayable = true
 	for {
 		if log := x.plane.log; log.Enabled(x.plane.ctx, slog.LevelDebug) {
 			log.Debug("picked", "backend", x.lease.Backend, "client", x.client.addr, "method", string(x.record.Method), "path", string(x.record.Path))
@@ -50,9 +52,8 @@ func (x *exchange) tries() hop.Cause {
 // has come with it. The views into the request do not hold any more, so that for
 // another backend it is parsed again.
 func (x *exchange) compose() {
-	again := len(x.tried) > 0
 	x.part = x.part[:0]
-	if again {
+	if len(x.tried) > 0 {
 		x.part = append(x.part, x.sent[x.headEnd:]...)
 		x.request.parse(x.kept, x.settings.head.lines)
 	}
@@ -62,11 +63,6 @@ func (x *exchange) compose() {
 	x.headEnd = len(x.sent)
 	x.sent = append(x.sent, x.part...)
 	x.sentWhole = false
-	if again {
-		return
-	}
-	x.body.start(x.request.framing(), x.request.length)
-	x.replayable = true
 }
 
 // attempts tries the backend until it is known how that ends: a connection that
@@ -203,9 +199,7 @@ func (x *exchange) dismiss(cause hop.Cause) {
 // client can ask again, one that failed is out.
 func (x *exchange) settle(o hop.Outcome, err error) {
 	x.leased = false
-	if x.settings.Retries.Most > 0 {
-		x.tried = append(x.tried, x.lease.Backend)
-	}
+	x.tried = append(x.tried, x.lease.Backend)
 	result := x.settings.Counted.Judge(o)
 	switch result {
 	case hop.Answered:
