@@ -223,10 +223,7 @@ func (x *exchange) settle(o hop.Outcome, err error) {
 // without a length or chunks only a reset tells (RFC 9112, 8).
 func (x *exchange) cut(cause hop.Cause) {
 	x.keep = false
-	if x.content.done || x.record.Status == 101 {
-		return
-	}
-	if x.request.minor == 0 && cause.Party() == hop.Backend {
+	if x.request.minor == 0 && !x.content.done && cause.Party() == hop.Backend {
 		x.reset = true
 		x.client.outer.Reset()
 	}
