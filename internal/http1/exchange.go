@@ -47,12 +47,11 @@ type exchange struct {
 	out      []byte // to the client
 	explains bool   // to the client how its response came to be
 	keep     bool   // the client's connection, for another request
-	answered bool   // a final head was sent
 	reset    bool   // the client's connection ends with a reset
 
 	mu        sync.Mutex // of what goes to the client before the final head
 	continued bool       // 100 Continue was sent
-	final     bool       // nothing before the final head any more
+	answered  bool       // the final head was, or is next
 }
 
 // upload is the goroutine that sends what of a request body has not come with
@@ -82,7 +81,7 @@ func (p *Plane) open(c *client) *exchange {
 	x.body.start(noBody, 0)
 	x.content.start(noBody, 0)
 	x.keep, x.answered, x.reset, x.leased = false, false, false, false
-	x.final, x.continued, x.suspect, x.explains = false, false, false, false
+	x.continued, x.suspect, x.explains = false, false, false
 	return x
 }
 

@@ -139,14 +139,13 @@ func (x *exchange) deliver() (hop.Cause, error) {
 // beginAnswer makes the head. The views into the response do not hold any more.
 func (x *exchange) beginAnswer() framing {
 	x.mu.Lock()
-	x.final = true
+	x.answered = true
 	x.mu.Unlock()
 	a := x.response.answerTo(x.request.minor, x.record.Method)
 	a.date = *x.plane.sweeper.date.Load()
 	a.explanation = x.explanation()
 	a.closes = a.closes || x.mustClose()
 	x.keep = !a.closes
-	x.answered = true
 	x.record.Status = x.response.status
 	x.content.start(x.response.framing(x.record.Method), x.response.length)
 	x.out = x.response.appendTo(x.out[:0], &a)

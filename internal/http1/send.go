@@ -150,7 +150,7 @@ func (x *exchange) awaitContinue() bool {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.final || x.continued || x.request.minor == 0 {
+	if x.answered || x.continued || x.request.minor == 0 {
 		return true
 	}
 	x.continued = true
