@@ -96,21 +96,14 @@ func (x *exchange) passInterim() (hop.Cause, error) {
 		if !x.request.expects || x.continued {
 			return hop.None, nil
 		}
-		defer x.askForBody()
+		x.continued = true
+		x.upload.tell(true)
 	}
 	if x.request.minor == 0 {
 		return hop.None, nil
 	}
 	x.out = x.response.appendInterim(x.out[:0])
 	return x.client.write(theClientToTake, x.out)
-}
-
-func (x *exchange) askForBody() {
-	x.continued = true
-	select {
-	case x.upload.proceed <- true:
-	default:
-	}
 }
 
 // deliver sends the response to the client, as it comes.

@@ -158,6 +158,15 @@ func (x *exchange) awaitContinue() bool {
 	return err == nil
 }
 
+// tell says whether to send a body that waits to be asked for. What was said
+// first counts.
+func (u *upload) tell(proceed bool) {
+	select {
+	case u.proceed <- proceed:
+	default:
+	}
+}
+
 // stopUpload ends the goroutine of an upload and waits for it.
 func (x *exchange) stopUpload() {
 	u := &x.upload
@@ -165,10 +174,7 @@ func (x *exchange) stopUpload() {
 		return
 	}
 	u.stopping.Store(true)
-	select {
-	case u.proceed <- false:
-	default:
-	}
+	u.tell(false)
 	interrupt, more := !u.finished.Load(), !u.read.Load()
 	if interrupt {
 		x.backend.Conn.SetWriteDeadline(longAgo)
