@@ -27,20 +27,13 @@ func (x *exchange) begin() {
 	}
 }
 
-// bound bounds connecting by what is left of the attempt and of the exchange.
+// bound bounds connecting by what ends first, the attempt or the exchange.
 func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	t, stop := x.settings.Timeouts, func() {}
-	if t.Total > 0 {
-		ctx, stop = context.WithDeadlineCause(ctx, x.ends, &hop.Failure{Cause: hop.TotalTimeout})
+	t, ends, cause := x.settings.Timeouts, x.ends, hop.TotalTimeout
+	if attempt := time.Now().Add(t.Attempt); t.Attempt > 0 && (t.Total == 0 || attempt.Before(ends)) {
+		ends, cause = attempt, hop.AttemptTimeout
 	}
-	if t.Attempt == 0 {
-		return ctx, stop
-	}
-	within, cancel := context.WithTimeoutCause(ctx, t.Attempt, &hop.Failure{Cause: hop.AttemptTimeout})
-	return within, func() {
-		cancel()
-		stop()
-	}
+	return context.WithDeadlineCause(ctx, ends, &hop.Failure{Cause: cause})
 }
 
 // attemptDue is the last tick for a response head to come in, or 0.
