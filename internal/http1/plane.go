@@ -34,7 +34,6 @@ type Plane struct {
 	running   sync.WaitGroup // Serve and the connections
 	sweeping  sync.WaitGroup
 	stopSweep chan struct{}
-	looked    uint64 // at idle connections; the sweeper's
 	draining  atomic.Bool
 	closing   atomic.Bool
 	closeOnce sync.Once
@@ -94,8 +93,7 @@ func isTemporary(err error) bool {
 }
 
 func (p *Plane) sweepIdle(now uint64) {
-	if now-p.looked >= uint64(idleLook/p.sweeper.tick) {
-		p.looked = now
+	if now%uint64(idleLook/p.sweeper.tick) == 0 {
 		for _, u := range *p.upstreams.Load() {
 			u.sweep(now)
 		}
