@@ -2,6 +2,7 @@ package http1
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -67,26 +68,29 @@ func (c *conn) overrun(now uint64) {
 	}
 }
 
-func (c *conn) expireRead(now uint64, cause hop.Cause, any ...waitFor) {
-	if c.reading.expireAny(now, cause, any) {
+// forever is a tick that none comes after.
+const forever = math.MaxUint64
+
+func (c *conn) expireRead(before uint64, cause hop.Cause, any ...waitFor) {
+	if c.reading.expireAny(before, cause, any) {
 		c.Conn.SetReadDeadline(longAgo) // fails only on a closed connection
 	}
 }
 
-func (c *conn) expireWrite(now uint64, cause hop.Cause, f waitFor) {
-	if c.writing.expireAny(now, cause, []waitFor{f}) {
+func (c *conn) expireWrite(before uint64, cause hop.Cause, f waitFor) {
+	if c.writing.expireAny(before, cause, []waitFor{f}) {
 		c.Conn.SetWriteDeadline(longAgo)
 	}
 }
 
-// expireAny ends a wait for any of these that began before this tick.
-func (w *wait) expireAny(now uint64, cause hop.Cause, any []waitFor) bool {
+// expireAny ends a wait for any of these that began before the tick.
+func (w *wait) expireAny(before uint64, cause hop.Cause, any []waitFor) bool {
 	f, since := w.get()
-	return slices.Contains(any, f) && since < now && w.expire(f, since, cause)
+	return slices.Contains(any, f) && since < before && w.expire(f, since, cause)
 }
 
-// is reports whether it is a wait for any of these that began before this tick.
-func (w *wait) is(now uint64, any ...waitFor) bool {
+// is reports whether it is a wait for any of these that began before the tick.
+func (w *wait) is(before uint64, any ...waitFor) bool {
 	f, since := w.get()
-	return slices.Contains(any, f) && since < now
+	return slices.Contains(any, f) && since < before
 }

@@ -103,12 +103,7 @@ func (p *Plane) sweepIdle(now uint64) {
 // Drain implements server.Plane.
 func (p *Plane) Drain(ctx context.Context) {
 	p.stopAccepting()
-	p.sweeper.each(func(c *conn) {
-		f, since := c.reading.get()
-		if (f == theFirstRequest || f == aRequest || f == aRequestHead) && c.reading.expire(f, since, hop.Shutdown) {
-			c.Conn.SetReadDeadline(longAgo)
-		}
-	})
+	p.sweeper.each(func(c *conn) { c.expireRead(forever, hop.Shutdown, theFirstRequest, aRequest, aRequestHead) })
 	ended := make(chan struct{})
 	go func() {
 		p.running.Wait() // Close sees to it, if nothing else does
