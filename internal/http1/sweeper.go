@@ -26,11 +26,12 @@ type sweeper struct {
 
 type limits struct {
 	waits [numWaits]limit
+	tick  time.Duration
 	half  bool // a client that has sent a FIN may wait for its answer
 }
 
 type limit struct {
-	ticks uint64 // 0: none
+	time  time.Duration // 0: none
 	cause hop.Cause
 }
 
@@ -44,7 +45,7 @@ const (
 func newSweeper(t config.Timeouts) *sweeper {
 	s := &sweeper{tick: longestTick, conns: make(map[*conn]struct{})}
 	for _, w := range waitsOf(t) {
-		s.follow(w.limit)
+		s.follow(w.time)
 	}
 	s.follow(t.Attempt)
 	s.follow(t.Total)
@@ -60,13 +61,8 @@ func (s *sweeper) follow(limit time.Duration) {
 	}
 }
 
-type waitLimit struct {
-	limit time.Duration // 0: none
-	cause hop.Cause
-}
-
-func waitsOf(t config.Timeouts) [numWaits]waitLimit {
-	return [numWaits]waitLimit{
+func waitsOf(t config.Timeouts) [numWaits]limit {
+	return [numWaits]limit{
 		theFirstRequest:  {t.ClientHead, hop.ClientGone}, // it has asked for nothing
 		aRequest:         {t.ClientIdle, hop.ClientGone},
 		aRequestHead:     {t.ClientHead, hop.ClientTimeout},
@@ -81,11 +77,7 @@ func waitsOf(t config.Timeouts) [numWaits]waitLimit {
 
 // allow puts the limits in force, also for waits that are under way.
 func (s *sweeper) allow(new *settings) {
-	limits := &limits{half: new.halfClose}
-	for f, w := range waitsOf(new.Timeouts) {
-		limits.waits[f] = limit{s.ticks(w.limit), w.cause}
-	}
-	s.limits.Store(limits)
+	s.limits.Store(&limits{waitsOf(new.Timeouts), s.tick, new.halfClose})
 }
 
 // ticks is a time in ticks, rounded up.
@@ -154,10 +146,11 @@ func (s *sweeper) sweep(now uint64) {
 	})
 }
 
-// overdue ends a wait that has taken too long.
+// overdue ends a wait that has taken too long. It may have begun at the end of
+// its tick.
 func (l *limits) overdue(w *wait, now uint64) bool {
 	f, since := w.get()
-	if f >= numWaits || l.waits[f].ticks == 0 || now < since+l.waits[f].ticks+1 {
+	if f >= numWaits || l.waits[f].time == 0 || time.Duration(now-since)*l.tick < l.waits[f].time+l.tick {
 		return false
 	}
 	return w.expire(f, since, l.waits[f].cause)
