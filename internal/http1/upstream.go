@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type upstream struct {
 	age     atomic.Int32 // how often its address has changed
 	cut     atomic.Bool  // it was removed, and its time is over
 
-	mu   sync.Mutex // held for a push or a pop, never for a system call
+	mu   sync.Mutex // held for a moment, never for a system call
 	idle []*conn
 }
 
@@ -115,40 +116,28 @@ func (u *upstream) handshake(ctx context.Context, inner net.Conn, limit time.Dur
 // has closed or sent something over.
 func (u *upstream) sweep(now uint64) {
 	limit := u.plane.sweeper.ticks(u.settings().Timeouts.BackendIdle)
-	for i := 0; ; {
-		c, since := u.at(i)
-		switch {
-		case c == nil:
-			return
-		case now <= since+limit && c.looksQuiet():
-			i++
-		case u.remove(c): // else it has just been taken, and the taker finds out
+	u.mu.Lock()
+	idle, old := slices.Clone(u.idle), 0
+	for old < len(idle) && now > idle[old].idle+limit {
+		old++
+	}
+	u.mu.Unlock()
+	for i, c := range idle {
+		if (i < old || !c.looksQuiet()) && u.remove(c) { // else it has just been taken, and the taker finds out
 			c.shut()
 		}
 	}
 }
 
-// at is the i-th unused connection, from the oldest, and since when it is so. It
-// may be taken at any time.
-func (u *upstream) at(i int) (c *conn, since uint64) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if i >= len(u.idle) {
-		return nil, 0
-	}
-	return u.idle[i], u.idle[i].idle
-}
-
 func (u *upstream) remove(c *conn) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i := range u.idle {
-		if u.idle[i] == c {
-			u.idle = append(u.idle[:i], u.idle[i+1:]...)
-			return true
-		}
+	i := slices.Index(u.idle, c)
+	if i < 0 {
+		return false
 	}
-	return false
+	u.idle = slices.Delete(u.idle, i, i+1)
+	return true
 }
 
 // dropIdle closes the unused connections.
