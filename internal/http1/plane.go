@@ -48,6 +48,7 @@ func New(p *pool.ServerPool, c *config.Config, dial Dial, observe records.Observ
 	plane := &Plane{pool: p, dial: dial, observe: observe, log: log, sweeper: newSweeper(c.Timeouts), stopSweep: make(chan struct{})}
 	plane.ctx, plane.cancel = context.WithCancel(context.Background())
 	plane.exchanges.New = func() any { return newExchange(plane) }
+	plane.upstreams.Store(&map[*pool.Backend]*upstream{})
 	plane.Update(c)
 	return plane
 }

@@ -21,10 +21,7 @@ func (p *Plane) Update(c *config.Config) {
 	s := newSettings(c)
 	p.settings.Store(s)
 	p.sweeper.allow(s)
-	after := make(map[*pool.Backend]*upstream)
-	if before := p.upstreams.Load(); before != nil {
-		maps.Copy(after, *before)
-	}
+	after := maps.Clone(*p.upstreams.Load())
 	for _, b := range p.pool.Backends() {
 		if after[b] == nil {
 			after[b] = newUpstream(b, p)
