@@ -149,12 +149,9 @@ func (x *exchange) beginAnswer() framing {
 const fewBytes = 4 << 10
 
 // pass writes content, with what is due before it, in one write if that needs
-// no copy of much.
+// no copy of much. Nothing is due before what is in a pipe.
 func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err error) {
-	if x.backend.pipe != nil {
-		return x.pour()
-	}
-	out := content
+	out, passed := content, len(content)+x.backend.pipe.size()
 	switch {
 	case framed == byChunks:
 		x.out = x.content.appendChunked(x.out, content)
@@ -171,11 +168,11 @@ func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err er
 		}
 	}
 	x.out = x.out[:0]
-	if len(out) == 0 {
+	if len(out) == 0 && passed == 0 {
 		return hop.None, nil
 	}
-	if cause, err = x.client.write(theClientToTake, out); err == nil {
-		x.record.Sent += int64(len(content))
+	if cause, err = x.client.passOn(theClientToTake, x.backend, out); err == nil {
+		x.record.Sent += int64(passed)
 	}
 	return cause, err
 }
@@ -187,16 +184,6 @@ func (x *exchange) behind(head, content []byte) []byte {
 		return nil
 	}
 	return x.backend.in.behind(head, len(content))
-}
-
-// pour is pass for what is in the pipe.
-func (x *exchange) pour() (hop.Cause, error) {
-	n := x.backend.pipe.held
-	cause, err := x.client.passOn(theClientToTake, x.backend, nil)
-	if err == nil {
-		x.record.Sent += int64(n)
-	}
-	return cause, err
 }
 
 // more waits for the next part of the response.
