@@ -81,6 +81,28 @@ func (c *conn) fill() error {
 	return err
 }
 
+// readSection waits for a whole section of lines and consumes it. If that does
+// not come, it returns what has.
+func (c *conn) readSection(most int) (section []byte, err error) {
+	for resume := 0; ; {
+		if resume == 0 && c.upstream == nil { // it is a client's
+			c.in.consume(emptyLines(c.in.data()))
+		}
+		section = c.in.data()
+		var end int
+		if end, resume = sectionEnd(section, resume); end > most || end < 0 && len(section) > most {
+			return section, longHead
+		}
+		if end >= 0 {
+			c.in.consume(end)
+			return section[:end], nil
+		}
+		if err := c.fill(); err != nil {
+			return c.in.data(), err
+		}
+	}
+}
+
 // rawRead is false if there is nothing to read yet. The buffer is given back
 // meanwhile if there is nothing in it.
 func (c *conn) rawRead(fd uintptr) bool {

@@ -129,29 +129,16 @@ func (x *exchange) run() (keep bool) {
 func (x *exchange) readHead() (cause hop.Cause, quiet bool) {
 	c := x.client
 	c.reading.begin(aRequestHead, c.sweeper.now.Load())
-	for resume := 0; ; {
-		if resume == 0 {
-			c.in.consume(emptyLines(c.in.data()))
-		}
-		head := c.in.data()
-		var end int
-		if end, resume = sectionEnd(head, resume); end > x.settings.head.bytes || end < 0 && len(head) > x.settings.head.bytes {
-			c.endRead()
-			return x.oversized(head), false
-		}
-		if end >= 0 {
-			if cause := c.endRead(); cause != hop.None {
-				return cause, cause != hop.ClientTimeout
-			}
-			c.in.consume(end)
-			x.raw = head[:end]
-			return x.parse(x.raw), false
-		}
-		if err := c.fill(); err != nil {
-			cause := c.endRead()
-			return cause, cause != hop.ClientTimeout
-		}
+	head, err := c.readSection(x.settings.head.bytes)
+	ended := c.endRead()
+	if err == longHead {
+		return x.oversized(head), false
 	}
+	if err != nil || ended != hop.None {
+		return ended, ended != hop.ClientTimeout
+	}
+	x.raw = head
+	return x.parse(head), false
 }
 
 func (x *exchange) parse(head []byte) hop.Cause {

@@ -53,28 +53,21 @@ func (x *exchange) beginReceive() {
 }
 
 func (x *exchange) readResponse() (hop.Cause, error) {
-	b, most := x.backend, x.settings.response.bytes
-	for resume := 0; ; {
-		head := b.in.data()
-		var end int
-		if end, resume = sectionEnd(head, resume); end > most || end < 0 && len(head) > most {
-			return hop.BadResponse, longHead
-		}
-		if end >= 0 {
-			b.in.consume(end)
-			if f := x.response.parse(head[:end], mostLines); f != "" {
-				return hop.BadResponse, f
-			}
-			return hop.None, nil
-		}
-		if err := b.fill(); err != nil {
-			if cause := b.endRead(); cause != hop.None {
-				return cause, err
-			}
-			return x.brokenHead(head), err
-		}
-		x.silent = false
+	head, err := x.backend.readSection(x.settings.response.bytes)
+	x.silent = x.silent && len(head) == 0
+	if err == longHead {
+		return hop.BadResponse, err
 	}
+	if err != nil {
+		if cause := x.backend.endRead(); cause != hop.None {
+			return cause, err
+		}
+		return x.brokenHead(head), err
+	}
+	if f := x.response.parse(head, mostLines); f != "" {
+		return hop.BadResponse, f
+	}
+	return hop.None, nil
 }
 
 // brokenHead is the cause of a head that has not come whole: what cannot become
