@@ -51,14 +51,14 @@ func (c *class) lend() *buffer {
 
 // release gives the buffer back, whatever is in it.
 func (b *buffer) release() {
-	switch c := b.class; {
-	case c == nil: // of no class: as large as some head
-	case c.most > 0:
-		c.lent.Add(-1)
-		fallthrough
-	default:
-		c.pool.Put(b)
+	c := b.class
+	if c == nil { // as large as some head
+		return
 	}
+	if c.most > 0 {
+		c.lent.Add(-1)
+	}
+	c.pool.Put(b)
 }
 
 // data is what is in it.
