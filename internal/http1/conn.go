@@ -268,8 +268,7 @@ func (c *conn) quiet() bool {
 	c.Conn.SetReadDeadline(longAgo)
 	_, err := c.Conn.Read(b[:])
 	c.Conn.SetReadDeadline(time.Time{})
-	timeout, ok := err.(net.Error)
-	return ok && timeout.Timeout()
+	return errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // looksQuiet is quiet for a connection that another goroutine may take
