@@ -18,8 +18,8 @@ type message struct {
 	chunked   bool
 }
 
-// reset keeps the memory of the fields.
-func (m *message) reset() { *m = message{fields: m.fields[:0], length: -1} }
+// emptied keeps the memory of the fields.
+func (m *message) emptied() message { return message{fields: m.fields[:0], length: -1} }
 
 // note takes what a field says of the connection and of the body.
 func (m *message) note(f *field) fault {

@@ -21,18 +21,17 @@ type requestHead struct {
 
 // parse takes a head, empty line included. What it accepts has one meaning.
 // The request line is known even if there is a fault behind it.
-func (h *requestHead) parse(head []byte, lines int) fault {
+func (h *requestHead) parse(head []byte, lines int) (f fault) {
 	h.reset()
 	line, rest := cutLine(head)
-	if f := h.parseLine(line); f != "" {
+	if f = h.parseLine(line); f != "" {
 		return f
 	}
-	var f fault
 	if h.fields, f = appendFields(h.fields, rest, lines); f != "" {
 		return f
 	}
 	for i := range h.fields {
-		if f := h.note(&h.fields[i]); f != "" {
+		if f = h.note(&h.fields[i]); f != "" {
 			return f
 		}
 	}
@@ -40,8 +39,7 @@ func (h *requestHead) parse(head []byte, lines int) fault {
 }
 
 func (h *requestHead) reset() {
-	h.message.reset()
-	*h = requestHead{message: h.message, offer: h.offer[:0]}
+	*h = requestHead{message: h.emptied(), offer: h.offer[:0]}
 	h.minor = 1 // until it says otherwise
 }
 

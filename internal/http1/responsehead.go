@@ -18,18 +18,17 @@ type responseHead struct {
 }
 
 // parse takes a head, empty line included.
-func (h *responseHead) parse(head []byte, lines int) fault {
-	h.reset()
+func (h *responseHead) parse(head []byte, lines int) (f fault) {
+	*h = responseHead{message: h.emptied()}
 	line, rest := cutLine(head)
-	if f := h.parseLine(line); f != "" {
+	if f = h.parseLine(line); f != "" {
 		return f
 	}
-	var f fault
 	if h.fields, f = appendFields(h.fields, rest, lines); f != "" {
 		return f
 	}
 	for i := range h.fields {
-		if f := h.note(&h.fields[i]); f != "" {
+		if f = h.note(&h.fields[i]); f != "" {
 			return f
 		}
 	}
@@ -37,11 +36,6 @@ func (h *responseHead) parse(head []byte, lines int) fault {
 		return codingInHTTP10
 	}
 	return ""
-}
-
-func (h *responseHead) reset() {
-	h.message.reset()
-	*h = responseHead{message: h.message}
 }
 
 // parseLine takes the status line (RFC 9112, 4). The blank behind the status is
