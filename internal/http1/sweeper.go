@@ -102,9 +102,7 @@ func (s *sweeper) run(stop <-chan struct{}, each func(now uint64)) {
 
 func (s *sweeper) setDate() {
 	date := time.Now().UTC().AppendFormat(nil, http.TimeFormat)
-	if last := s.date.Load(); last == nil || string(*last) != string(date) {
-		s.date.Store(&date)
-	}
+	s.date.Store(&date)
 }
 
 func (s *sweeper) add(c *conn) {
