@@ -107,10 +107,11 @@ func (b *buffer) grown() *buffer {
 }
 
 // behind puts the head in front of the content that was consumed last, and
-// returns both, or nil if there is no room.
-func (b *buffer) behind(head []byte, content int) []byte {
-	start := b.r - content - len(head)
-	if start < 0 {
+// returns both, or nil if the content was moved, or there is no room.
+func (b *buffer) behind(head, content []byte) []byte {
+	place := b.r - len(content)
+	start := place - len(head)
+	if start < 0 || &b.b[place] != &content[0] {
 		return nil
 	}
 	copy(b.b[start:], head)

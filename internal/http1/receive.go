@@ -153,7 +153,7 @@ func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err er
 		x.out = append(x.out, content...)
 		out = x.out
 	case len(x.out) > 0:
-		if out = x.behind(x.out, content); out == nil {
+		if out = x.backend.in.behind(x.out, content); out == nil {
 			if cause, err = x.client.write(theClientToTake, x.out); err != nil {
 				return cause, err
 			}
@@ -168,15 +168,6 @@ func (x *exchange) pass(content []byte, framed framing) (cause hop.Cause, err er
 		x.record.Sent += int64(passed)
 	}
 	return cause, err
-}
-
-// behind is the head with the content behind it, in the buffer that holds the
-// content, or nil where that was moved, or there is no room.
-func (x *exchange) behind(head, content []byte) []byte {
-	if x.content.framing == byChunks {
-		return nil
-	}
-	return x.backend.in.behind(head, len(content))
 }
 
 // more waits for the next part of the response.
