@@ -116,8 +116,11 @@ func (x *exchange) run() (keep bool) {
 	}
 	if cause == hop.None {
 		x.begin()
-		x.forward()
-	} else {
+		cause = x.forward()
+	}
+	if cause != hop.None && x.answered {
+		x.cut(cause)
+	} else if cause != hop.None {
 		x.answer(cause)
 	}
 	x.finish()

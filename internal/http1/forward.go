@@ -10,21 +10,13 @@ import (
 	"go-proxy/internal/pool"
 )
 
-// forward tries a backend, and others if it may, and answers if all fail.
-func (x *exchange) forward() {
+// forward tries a backend, and others if it may.
+func (x *exchange) forward() hop.Cause {
 	x.describe()
-	cause := x.acquire()
-	if cause == hop.None {
-		cause = x.tries()
+	if cause := x.acquire(); cause != hop.None {
+		return cause
 	}
-	if cause != hop.None && !x.answered {
-		x.answer(cause)
-		return
-	}
-	x.record.Cause = cause
-	if cause != hop.None {
-		x.cut(cause)
-	}
+	return x.tries()
 }
 
 // tries tries one backend after the other until one answers, or none may be
@@ -222,6 +214,7 @@ func (x *exchange) settle(o hop.Outcome, err error) {
 // cut sees to it that a client cannot take a part of a response for all of it:
 // without a length or chunks only a reset tells (RFC 9112, 8).
 func (x *exchange) cut(cause hop.Cause) {
+	x.record.Cause = cause
 	x.keep = false
 	if x.request.minor == 0 && !x.content.done && cause.Party() == hop.Backend {
 		x.reset = true
