@@ -112,9 +112,9 @@ func (x *exchange) connect() (hop.Cause, error) {
 		defer cancel()
 		ctx = within
 	}
-	b, err := x.plane.upstreamOf(x.lease.Backend).get(ctx)
-	if err != nil {
-		return x.notConnected(ctx, err)
+	b, failure := x.plane.upstreamOf(x.lease.Backend).get(ctx)
+	if failure != nil {
+		return x.notConnected(ctx, failure)
 	}
 	b.due.set(due)
 	x.backend = b
@@ -122,13 +122,12 @@ func (x *exchange) connect() (hop.Cause, error) {
 }
 
 // notConnected finds whose time was over, or else what the dial says.
-func (x *exchange) notConnected(ctx context.Context, err error) (hop.Cause, error) {
-	failure, _ := errors.AsType[*hop.Failure](err)
+func (x *exchange) notConnected(ctx context.Context, failure *hop.Failure) (hop.Cause, error) {
 	if over, ok := errors.AsType[*hop.Failure](context.Cause(ctx)); ok {
 		return over.Cause, failure.Err
 	}
 	if x.plane.closing.Load() {
-		return hop.Shutdown, err
+		return hop.Shutdown, failure
 	}
 	return failure.Cause, failure.Err
 }

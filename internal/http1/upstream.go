@@ -40,7 +40,7 @@ func (u *upstream) settings() *settings { return u.plane.settings.Load() }
 
 // get returns an unused connection over which nothing has come since, or
 // connects.
-func (u *upstream) get(ctx context.Context) (*conn, error) {
+func (u *upstream) get(ctx context.Context) (*conn, *hop.Failure) {
 	for c := u.pop(); c != nil; c = u.pop() {
 		if c.quiet() {
 			c.reused = true
@@ -82,8 +82,7 @@ func (u *upstream) push(c *conn, most int) bool {
 	return true
 }
 
-// dial fails with a *hop.Failure.
-func (u *upstream) dial(ctx context.Context) (*conn, error) {
+func (u *upstream) dial(ctx context.Context) (*conn, *hop.Failure) {
 	age, t := u.age.Load(), u.settings().Timeouts
 	dialing, cancel := context.WithTimeout(ctx, t.Dial)
 	defer cancel()
