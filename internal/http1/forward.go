@@ -62,26 +62,24 @@ func (x *exchange) compose() {
 // may be sent again.
 func (x *exchange) attempts() hop.Cause {
 	for {
-		o, again := hop.Outcome{Suspect: x.suspect}, false
-		var err error
-		o.Cause, err = x.connect()
+		cause, err := x.connect()
+		o := hop.Outcome{Cause: cause, Suspect: x.suspect}
 		x.progress = hop.Progress{Silent: true, Kept: x.isKept()}
-		if o.Cause == hop.None {
+		if cause == hop.None {
 			o.Cause, err = x.attempt()
 			x.progress = hop.Progress{Sent: x.backend.took, Silent: x.silent, Kept: x.isKept()}
 			o.Stale = hop.Stale(o.Cause, x.backend.reused, x.silent)
 			o.Status = x.response.status
-			again = o.Stale && x.mayRepeat()
 			x.dismiss(o.Cause)
 		}
-		if !again {
-			x.retries(o.Cause)
+		if o.Stale && x.mayRepeat() {
+			x.note(o)
+			continue
 		}
+		x.retries(o.Cause)
 		x.note(o)
-		if !again {
-			x.settle(o, err)
-			return o.Cause
-		}
+		x.settle(o, err)
+		return o.Cause
 	}
 }
 
