@@ -189,23 +189,24 @@ func (x *exchange) dismiss(cause hop.Cause) {
 func (x *exchange) settle(o hop.Outcome, err error) {
 	x.leased = false
 	x.tried = append(x.tried, x.lease.Backend)
-	result := x.settings.Counted.Judge(o)
-	switch result {
+	switch x.settings.Counted.Judge(o) {
 	case hop.Answered:
 		x.lease.Succeeded()
-		return
 	case hop.Nothing:
 		x.lease.Abandoned()
-		return
+	case hop.Failed:
+		x.lease.Failed(x.reason(o, err))
+	case hop.FailedSoftly:
+		x.suspect = true
+		x.lease.FailedSoftly(x.reason(o, err))
 	}
+}
+
+// reason is what a failed attempt says to the operator.
+func (x *exchange) reason(o hop.Outcome, err error) string {
 	reason := o.Reason(err)
 	x.plane.log.Debug("attempt failed", "backend", x.lease.Backend, "reason", reason)
-	if result == hop.Failed {
-		x.lease.Failed(reason)
-		return
-	}
-	x.suspect = true
-	x.lease.FailedSoftly(reason)
+	return reason
 }
 
 // cut sees to it that a client cannot take a part of a response for all of it:
