@@ -117,7 +117,9 @@ func (x *exchange) run() (keep bool) {
 	if cause == hop.None {
 		x.begin()
 		cause = x.forward()
+		x.client.due.set(0)
 	}
+	x.record.Cause = cause
 	if cause != hop.None && x.answered {
 		x.cut(cause)
 	} else if cause != hop.None {
@@ -188,15 +190,12 @@ func (x *exchange) refuse() hop.Cause {
 // answer sends the proxy's own answer for the cause, unless nobody is there to
 // take it.
 func (x *exchange) answer(cause hop.Cause) {
-	x.record.Cause = cause
 	x.keep = false
-	x.client.due.set(0)
 	if cause == hop.ClientGone || x.plane.closing.Load() {
 		return
 	}
 	x.keep = cause.Party() != hop.Client && cause != hop.TotalTimeout && !x.mustClose()
 	x.out = x.appendAnswer(x.out[:0], cause)
-	x.record.Status = cause.Status()
 	_, err := x.client.write(theClientToTake, x.out)
 	x.keep = x.keep && err == nil
 }
@@ -249,7 +248,6 @@ func (x *exchange) finish() {
 	if r.Status == 0 {
 		r.Status = r.Cause.Status()
 	}
-	x.client.due.set(0)
 	r.Received += x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)
