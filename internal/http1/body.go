@@ -32,9 +32,6 @@ func (b *body) take(from *conn, most bounds) (content []byte, f fault) {
 		b.count(from.pipe.held)
 	case b.done || len(data) == 0:
 		return nil, ""
-	case b.framing == byLength:
-		content = data[:min(b.left, int64(len(data)))]
-		in.consume(len(content))
 	case b.framing == byChunks:
 		var n int
 		content, n, f = b.chunks.next(data)
@@ -43,8 +40,8 @@ func (b *body) take(from *conn, most bounds) (content []byte, f fault) {
 			f = b.takeTrailers(in, most)
 		}
 	default:
-		content = data
-		in.consume(len(data))
+		content = data[:min(b.plain(), int64(len(data)))]
+		in.consume(len(content))
 	}
 	b.count(len(content))
 	return content, f
