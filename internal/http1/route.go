@@ -114,17 +114,13 @@ func (h *requestHead) appendFraming(dst []byte) []byte {
 // appendTrailer announces the trailers that may pass.
 func (m *message) appendTrailer(dst []byte) []byte {
 	for i := range m.fields {
-		f := &m.fields[i]
-		if f.known != hop.Trailer {
+		if m.fields[i].known != hop.Trailer {
 			continue
 		}
-		start := len(dst)
-		dst = append(dst, "Trailer: "...)
-		if dst = hop.AppendTrailer(dst, f.value); len(dst) == start+len("Trailer: ") {
-			dst = dst[:start]
-			continue
+		line := append(dst, "Trailer: "...)
+		if named := hop.AppendTrailer(line, m.fields[i].value); len(named) > len(line) {
+			dst = append(named, "\r\n"...)
 		}
-		dst = append(dst, "\r\n"...)
 	}
 	return dst
 }
