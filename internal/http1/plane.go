@@ -86,11 +86,8 @@ func (p *Plane) Serve(l net.Listener) error {
 }
 
 func isTemporary(err error) bool {
-	temporary, ok := errors.AsType[interface {
-		error
-		Temporary() bool
-	}](err)
-	return ok && temporary.Temporary()
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary()
 }
 
 func (p *Plane) sweepIdle(now uint64) {
