@@ -83,11 +83,9 @@ func appendStatusLine[S hop.Text](dst []byte, minor, status int, phrase S) []byt
 // appendPassing appends the fields that do not end at this hop.
 func (h *responseHead) appendPassing(dst []byte) []byte {
 	for i := range h.fields {
-		f := &h.fields[i]
-		if f.known == hop.ContentLength || f.known.HopByHop() || h.nominated(f) {
-			continue
+		if f := &h.fields[i]; f.known != hop.ContentLength && !f.known.HopByHop() && !h.nominated(f) {
+			dst = appendField(dst, f.name, f.value)
 		}
-		dst = appendField(dst, f.name, f.value)
 	}
 	return dst
 }

@@ -22,14 +22,12 @@ func (x *exchange) Line(name string, n int) (value []byte, found bool) {
 		return x.request.host, n == 0
 	}
 	for i := range x.request.fields {
-		f := &x.request.fields[i]
-		if len(f.name) != len(name) || !hop.HasName(f.name, name) {
-			continue
+		if f := &x.request.fields[i]; len(f.name) == len(name) && hop.HasName(f.name, name) {
+			if n == 0 {
+				return f.value, true
+			}
+			n--
 		}
-		if n == 0 {
-			return f.value, true
-		}
-		n--
 	}
 	return nil, false
 }
