@@ -17,8 +17,7 @@ func (x *exchange) acquire() hop.Cause {
 	}
 	x.policyKey = x.key()
 	if private := x.client.private; private != nil {
-		lease, err := p.AcquireThis(private.upstream.backend)
-		if err != pool.ErrNoneLeft {
+		if lease, err := p.AcquireThis(private.upstream.backend); err != pool.ErrNoneLeft {
 			return x.take(pool.Answer{Lease: lease, Err: err})
 		}
 	}

@@ -185,10 +185,8 @@ func (x *exchange) more(framed framing) (hop.Cause, error) {
 	}
 	cause, err := b.readFor(&x.client.conn, aResponseBody, plain)
 	switch {
-	case cause != hop.None:
+	case cause != hop.None || err == nil:
 		return cause, err
-	case err == nil:
-		return hop.None, nil
 	case isEnd(err) && x.content.framing == untilClose:
 		return x.closed()
 	}
