@@ -11,8 +11,8 @@ import (
 // fails is no failure yet, for there may be such an answer.
 func (x *exchange) send() (hop.Cause, error) {
 	if !x.request.expects && !x.body.done {
-		if cause, err := x.frame(&x.sent); cause != hop.None {
-			return cause, err
+		if cause := x.frame(&x.sent); cause != hop.None {
+			return cause, nil
 		}
 	}
 	b := x.backend
@@ -26,20 +26,20 @@ func (x *exchange) send() (hop.Cause, error) {
 }
 
 // frame appends what has come of the body to dst.
-func (x *exchange) frame(dst *[]byte) (hop.Cause, error) {
+func (x *exchange) frame(dst *[]byte) hop.Cause {
 	content, f := x.body.take(&x.client.conn, x.settings.head)
 	if f != "" {
-		return hop.BadRequest, f
+		return hop.BadRequest
 	}
 	if most := x.settings.Limits.BodyBytes; most > 0 && x.body.passed > most {
-		return hop.BodyTooLarge, nil
+		return hop.BodyTooLarge
 	}
 	if x.body.framing == byChunks {
 		*dst = x.body.appendChunked(*dst, content)
 	} else {
 		*dst = append(*dst, content...)
 	}
-	return hop.None, nil
+	return hop.None
 }
 
 func (x *exchange) startUpload() {
@@ -112,7 +112,7 @@ func (x *exchange) pump() (cause hop.Cause) {
 func (x *exchange) nextPart() ([]byte, hop.Cause) {
 	if x.keeps() {
 		start := len(x.sent)
-		cause, _ := x.frame(&x.sent)
+		cause := x.frame(&x.sent)
 		return x.sent[start:], cause
 	}
 	x.replayable = x.replayable && len(x.client.in.data()) == 0 && x.client.pipe == nil
@@ -121,7 +121,7 @@ func (x *exchange) nextPart() ([]byte, hop.Cause) {
 		return content, hop.None
 	}
 	x.part = x.part[:0]
-	cause, _ := x.frame(&x.part)
+	cause := x.frame(&x.part)
 	return x.part, cause
 }
 
