@@ -41,6 +41,7 @@ type conn struct {
 
 	// For the raw operations, which tell nothing by themselves.
 	readSome, writeSome func(fd uintptr) (done bool)
+	askSome             func(fd uintptr) (done bool) // nil until it is used
 	peek                func(fd uintptr)
 	readErr, writeErr   error
 	rest                []byte // to be written

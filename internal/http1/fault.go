@@ -25,6 +25,7 @@ const (
 	longHead         fault = "head too large"
 	badSwitch        fault = "switch to a protocol that was not offered"
 	manyInterim      fault = "too many 1xx responses"
+	notQuiet         fault = "something has come over an unused connection"
 )
 
 func (f fault) Error() string { return string(f) }

@@ -72,6 +72,9 @@ func (x *exchange) attempts() hop.Cause {
 			o.Status = x.response.status
 			x.dismiss(o.Cause)
 		}
+		if err == notQuiet {
+			continue
+		}
 		if o.Stale && x.mayRepeat() {
 			x.note(o)
 			continue
@@ -98,7 +101,7 @@ func (x *exchange) connect() (hop.Cause, error) {
 	x.backend = nil
 	if private := x.client.private; private != nil {
 		x.client.private = nil
-		if private.upstream.backend == x.lease.Backend && private.quiet() {
+		if private.upstream.backend == x.lease.Backend {
 			x.backend, private.reused = private, true
 			private.due.set(due)
 			return hop.None, nil
@@ -141,9 +144,6 @@ func (x *exchange) attempt() (hop.Cause, error) {
 		x.backend.stop(hop.BackendRemoved)
 	}
 	cause, err := x.send()
-	if !x.upload.running {
-		x.client.giveBack()
-	}
 	if cause == hop.None {
 		cause, err = x.receive()
 	}

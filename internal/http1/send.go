@@ -1,6 +1,8 @@
 package http1
 
 import (
+	"cmp"
+	"os"
 	"time"
 
 	"go-proxy/internal/hop"
@@ -17,11 +19,40 @@ func (x *exchange) send() (hop.Cause, error) {
 	}
 	b := x.backend
 	b.took, x.silent = false, true
+	if x.body.done {
+		x.client.giveBack()
+		if b.socket != nil {
+			return x.ask()
+		}
+	}
+	if b.reused && !b.quiet() {
+		return hop.ResetBeforeResponse, notQuiet
+	}
 	cause, err := b.write(theBackendToTake, x.sent)
 	x.sentWhole = err == nil && x.body.done
 	if err == nil && !x.body.done {
 		x.startUpload()
 	}
+	return cause, err
+}
+
+// ask is send for a request of which all is there. It also waits for the first
+// of what comes then.
+func (x *exchange) ask() (hop.Cause, error) {
+	b := x.backend
+	b.reading.begin(aResponseHead, x.plane.sweeper.now.Load())
+	rest, err := b.ask(x.sent)
+	if cause := b.endRead(); cause != hop.None {
+		return cause, cmp.Or(err, os.ErrDeadlineExceeded)
+	}
+	if err != nil {
+		return hop.ResetBeforeResponse, err
+	}
+	cause := hop.None
+	if len(rest) > 0 {
+		cause, err = b.write(theBackendToTake, rest)
+	}
+	x.sentWhole = err == nil
 	return cause, err
 }
 

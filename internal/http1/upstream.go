@@ -38,15 +38,11 @@ func newUpstream(b *pool.Backend, p *Plane) *upstream {
 
 func (u *upstream) settings() *settings { return u.plane.settings.Load() }
 
-// get returns an unused connection over which nothing has come since, or
-// connects.
+// get returns an unused connection, or connects.
 func (u *upstream) get(ctx context.Context) (*conn, *hop.Failure) {
-	for c := u.pop(); c != nil; c = u.pop() {
-		if c.quiet() {
-			c.reused = true
-			return c, nil
-		}
-		c.shut()
+	if c := u.pop(); c != nil {
+		c.reused = true
+		return c, nil
 	}
 	return u.dial(ctx)
 }

@@ -1,0 +1,138 @@
+//go:build unix
+
+package http1
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"go-proxy/internal/config"
+	"go-proxy/internal/hop"
+	"go-proxy/internal/pool"
+	"go-proxy/internal/testkit"
+)
+
+// An answer may be there before anybody waits for it, and its news be over.
+func TestAnswerThatIsFasterThanTheWaitIsNotMissed(t *testing.T) {
+	inner, err := net.Dial("tcp", testkit.Script(t, func(p *testkit.Peer) {
+		p.Head()
+		p.Send(smallAnswer)
+	}))
+	require.NoError(t, err)
+	var c conn
+	c.open(inner, newSweeper(config.Timeouts{}), medium)
+	defer c.shut()
+	c.askSome = func(fd uintptr) bool {
+		done, looks := c.rawAsk(fd), 0
+		for deadline := time.Now().Add(testkit.Patience); !done && looks < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			if !peekNothing(fd) {
+				looks++ // so that the poller has looked, too
+			}
+		}
+		return done
+	}
+	require.NoError(t, inner.SetReadDeadline(time.Now().Add(testkit.Patience)))
+	rest, err := c.ask([]byte(plainGet))
+	require.NoError(t, err)
+	require.Empty(t, rest)
+	require.Equal(t, smallAnswer, string(c.in.data()))
+}
+
+func TestRequestThatIsNotTakenAtOncePassesWhole(t *testing.T) {
+	large := strings.Repeat("x", 512<<10)
+	take := make(chan bool)
+	let := sync.OnceFunc(func() { close(take) })
+	defer let()
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		<-take
+		request, _ := p.Request()
+		if request == nil || request.Header.Get("Large") != large {
+			t.Error("not the request")
+		}
+		p.Send(smallAnswer)
+	})}, func(c *config.Config) { c.Limits.HeaderBytes = 1 << 20 })
+	r.plane.dial = func(ctx context.Context, b *pool.Backend) (net.Conn, error) {
+		c, err := dialBackend(ctx, b)
+		if err == nil {
+			err = c.(*net.TCPConn).SetWriteBuffer(1) // the least
+		}
+		return c, err
+	}
+	p := r.dial()
+	p.Send("GET / HTTP/1.1\r\nHost: x\r\nLarge: " + large + "\r\n\r\n")
+	require.Eventually(t, func() (waits bool) {
+		r.plane.sweeper.each(func(c *conn) {
+			f, _ := c.writing.get()
+			waits = waits || f == theBackendToTake
+		})
+		return waits
+	}, testkit.Patience, time.Millisecond)
+	let()
+	response, _ := p.Response("GET")
+	require.Equal(t, 200, response.StatusCode)
+	r.ended(hop.None, 200, false)
+}
+
+// Nothing is sent over a connection that has ended, or over which something has
+// come. Whatever the request is, it goes over another.
+func TestConnectionThatIsNotQuietIsNotUsed(t *testing.T) {
+	const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+	requests := map[string][]string{"GET": {plainGet}, "POST": {post + "once"}, "POST in parts": {post + "on", "ce"}}
+	for end, leave := range map[string]func(*testkit.Peer){
+		"FIN":   (*testkit.Peer).CloseWrite,
+		"RST":   (*testkit.Peer).Reset,
+		"bytes": func(p *testkit.Peer) { p.Send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nothers") },
+	} {
+		for kind, parts := range requests {
+			t.Run(end+", "+kind, func(t *testing.T) {
+				var connections atomic.Int64
+				leaving, late := make(chan bool), make(chan string, 1)
+				r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+					first := connections.Add(1) == 1
+					_, body := p.Request()
+					p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+					if first {
+						<-leaving
+						leave(p)
+						rest, _ := p.Rest()
+						late <- rest
+					}
+				})})
+				p := r.dial()
+				p.Send(plainGet)
+				p.Response("GET")
+				r.ended(hop.None, 200, false)
+				close(leaving)
+				requireNotQuiet(t, r.plane.upstreamOf(r.pool.Backends()[0]))
+				for _, part := range parts {
+					p.Send(part)
+				}
+				response, body := p.Response("POST")
+				require.Equal(t, 200, response.StatusCode)
+				require.Equal(t, kind != "GET", body == "once")
+				record := r.record()
+				require.Equal(t, hop.None, record.Cause)
+				require.Len(t, record.Attempts, 1, "nothing was tried over the other")
+				require.Empty(t, <-late)
+			})
+		}
+	}
+}
+
+// requireNotQuiet waits until something has come over the unused connection, or
+// it is none any more.
+func requireNotQuiet(t *testing.T, u *upstream) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		return len(u.idle) == 0 || !u.idle[0].looksQuiet()
+	}, testkit.Patience, time.Millisecond)
+}
