@@ -468,3 +468,33 @@ func TestTargetPassesByteForByte(t *testing.T) {
 		}
 	})
 }
+
+// Nor may the body of a request that no backend gets.
+func TestBodyThatNoBackendGetsIsNoRequest(t *testing.T) {
+	bodies := map[string]string{
+		"length": length(len(smuggled)) + "\r\n" + smuggled,
+		"chunks": chunked + fmt.Sprintf("\r\n%x\r\n%s\r\n", len(smuggled), smuggled) + lastChunk,
+	}
+	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
+		for cause, start := range map[string]func() *stack.Stack{
+			"no_backend_alive": func() *stack.Stack {
+				return stack.New(t, mode, stack.WithBackends(0), stack.WithPeers("127.0.0.1:1"), stack.With("HEALTH_CHECK_INTERVAL", never))
+			},
+			"overloaded": func() *stack.Stack {
+				s := stack.New(t, mode, stack.WithBackends(1), stack.With("BACKEND_MAX_IN_FLIGHT", "1"), stack.With("HEALTH_CHECK_INTERVAL", never))
+				inFlight(s, "GET", "/busy?fault=hang", "\r\n")
+				return s
+			},
+		} {
+			s := start()
+			for name, body := range bodies {
+				got := s.Raw("POST /" + name + " HTTP/1.1\r\nHost: x\r\n" + body + "GET /behind HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				require.True(t, strings.HasPrefix(got, "HTTP/1.1 503 "), got)
+				require.Equal(t, cause, awaitRecord(t, s, "/"+name)["cause"])
+			}
+			require.Equal(t, 503, s.Get("/last").StatusCode)
+			awaitRecord(t, s, "/last")
+			require.NotContains(t, s.Proxy.AccessLog(), "/smuggled")
+		}
+	})
+}

@@ -149,6 +149,7 @@ func (x *exchange) readHead() (cause hop.Cause, quiet bool) {
 func (x *exchange) parse(head []byte) hop.Cause {
 	f := x.request.parse(head, x.settings.head.lines)
 	if f == "" {
+		x.body.start(x.request.framing(), x.request.length)
 		return hop.None
 	}
 	x.plane.log.Debug("request refused", "client", x.client.addr, "reason", f)

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -326,3 +327,27 @@ func (l *failing) Accept() (net.Conn, error) {
 }
 
 func (l *failing) Close() error { return nil }
+
+// What is left of a request that no backend gets is not the next one.
+func TestBodyThatNoBackendGetsIsNoRequest(t *testing.T) {
+	for name, body := range map[string]string{
+		"length": "Content-Length: 1000\r\n\r\n" + plainGet,
+		"chunks": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(plainGet), plainGet),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, []string{repeating(t, smallAnswer)})
+			r.pool.ObserveProbe(r.pool.Backends()[0], errors.New("down"))
+			p := r.dial()
+			p.Send("POST / HTTP/1.1\r\nHost: x\r\n" + body)
+			head := p.Head()
+			require.Contains(t, head, "HTTP/1.1 503 ")
+			require.Contains(t, head, "\r\nConnection: close\r\n")
+			rest, err := p.Rest()
+			require.NoError(t, err)
+			require.Equal(t, "503 Service Unavailable: no_backend_alive\n", rest)
+			require.Equal(t, hop.NoBackendAlive, r.record().Cause)
+			r.stop()
+			require.Empty(t, r.records, "there was one request")
+		})
+	}
+}

@@ -25,7 +25,6 @@ func (x *exchange) tries() hop.Cause {
 	if x.triesLeft() {
 		x.kept = append(x.kept[:0], x.raw...)
 	}
-	x.body.start(x.request.framing(), x.request.length)
 	x.replayable = true
 	for {
 		if log := x.plane.log; log.Enabled(x.plane.ctx, slog.LevelDebug) {
