@@ -13,7 +13,8 @@
 //	    forward    a lease of a backend, given back with what was learned
 //	      compose    the head as that backend is to see it
 //	      attempt    over one connection; a stale one is replaced
-//	        send       head, and what of the body has come with it
+//	        send       head, and what of the body has come with it; where that
+//	                   is all, the first of the response is awaited here (ask)
 //	        receive    the response head; 1xx are passed on
 //	        deliver    the response, as it comes; or a tunnel
 //	        dismiss    the backend's connection: kept or closed
@@ -49,6 +50,6 @@
 // # When a backend's connection is used again
 //
 // Only if the request was sent whole, the response ended by its own framing,
-// and nothing is buffered or readable behind it (dismiss, quiet). That is what
+// and nothing is buffered or readable behind it (dismiss, quiet, ask). That is what
 // keeps one client's answer from another.
 package http1
