@@ -96,10 +96,14 @@ func field(path, name string) string {
 	return "?"
 }
 
-// Commit is what is checked out, with a mark if that was changed. It is asked
-// once, before the page is.
+// Commit is what is checked out, with a mark if that was changed, but for the
+// page that is being written.
 var Commit = sync.OnceValue(func() string {
-	return strings.TrimSpace(said("git", "describe", "--always", "--dirty", "--exclude=*"))
+	commit := strings.TrimSpace(said("git", "describe", "--always", "--exclude=*"))
+	if said("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)bench/RESULTS.md") != "" {
+		commit += "-dirty"
+	}
+	return commit
 })
 
 // Version is the first line that a program says of itself.
