@@ -11,6 +11,7 @@ type body struct {
 	trailers []field // once it is done; views, until more is read
 	passed   int64   // bytes of content
 	done     bool    // all has come, as the framing says
+	fault    fault   // what it is, for good; "": none so far
 }
 
 func (b *body) start(f framing, length int64) {
@@ -28,6 +29,8 @@ type bounds struct {
 func (b *body) take(from *conn, most bounds) (content []byte, f fault) {
 	in, data := from.in, from.in.data()
 	switch {
+	case b.fault != "":
+		return nil, b.fault
 	case from.pipe != nil:
 		b.count(from.pipe.held)
 	case b.done || len(data) == 0:
@@ -44,6 +47,7 @@ func (b *body) take(from *conn, most bounds) (content []byte, f fault) {
 		in.consume(len(content))
 	}
 	b.count(len(content))
+	b.fault = f
 	return content, f
 }
 

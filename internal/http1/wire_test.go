@@ -539,3 +539,26 @@ func inPieces(t *testing.T, in []byte, size int, want []byte, wantFault fault) {
 		require.Equal(t, string(want), string(all))
 	}
 }
+
+// Who asks again for a body that was refused is told so again, whatever comes.
+func TestFaultOfABodyStays(t *testing.T) {
+	for name, text := range map[string]string{
+		"size":     "5\r\nhello\r\n0\rX: y\r\n\r\n",
+		"end":      "5\r\nhello\n0\r\n\r\n",
+		"trailers": "5\r\nhello\r\n0\r\nX: y\nZ: z\r\n\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := conn{class: small}
+			c.makeRoom()
+			c.in.w += copy(c.in.free(), text)
+			var b body
+			b.start(byChunks, -1)
+			_, first := b.take(&c, bounds{lines: 10, bytes: 1000})
+			require.NotEmpty(t, first)
+			content, again := b.take(&c, bounds{lines: 10, bytes: 1000})
+			require.Equal(t, first, again)
+			require.Empty(t, content)
+			require.False(t, b.done)
+		})
+	}
+}
