@@ -35,5 +35,6 @@ func (c *conn) rawAsk(fd uintptr) bool {
 	c.reset = err == syscall.ECONNRESET
 	c.took = n > 0
 	c.rest = c.rest[max(n, 0):]
-	return len(c.rest) > 0
+	// Over a fresh one something may have come before the poller was told.
+	return len(c.rest) > 0 || !c.reused && c.rawRead(fd)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go-proxy/internal/config"
+	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
 	"go-proxy/internal/testkit"
@@ -26,15 +27,13 @@ func TestAnswerThatIsFasterThanTheWaitIsNotMissed(t *testing.T) {
 		p.Send(smallAnswer)
 	}))
 	require.NoError(t, err)
-	var c conn
+	c := conn{reused: true}
 	c.open(inner, newSweeper(config.Timeouts{}), medium)
 	defer c.shut()
 	c.askSome = func(fd uintptr) bool {
-		done, looks := c.rawAsk(fd), 0
-		for deadline := time.Now().Add(testkit.Patience); !done && looks < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			if !peekNothing(fd) {
-				looks++ // so that the poller has looked, too
-			}
+		done := c.rawAsk(fd)
+		if !done {
+			awaitNews(fd)
 		}
 		return done
 	}
@@ -43,6 +42,62 @@ func TestAnswerThatIsFasterThanTheWaitIsNotMissed(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, rest)
 	require.Equal(t, smallAnswer, string(c.in.data()))
+}
+
+// awaitNews waits until something has come, and the poller has looked, too.
+func awaitNews(fd uintptr) {
+	for looks, deadline := 0, time.Now().Add(testkit.Patience); looks < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if !peekNothing(fd) {
+			looks++
+		}
+	}
+}
+
+// A backend may say that it is full to whoever connects.
+func TestAnswerThatComesBeforeTheRequestIsNotMissed(t *testing.T) {
+	r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		p.Send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+		p.AwaitEnd()
+	})})
+	r.plane.dial = func(ctx context.Context, b *pool.Backend) (net.Conn, error) {
+		c, err := dialBackend(ctx, b)
+		if err == nil {
+			raw, _ := c.(*net.TCPConn).SyscallConn()
+			err = raw.Control(awaitNews)
+		}
+		return c, err
+	}
+	p := r.dial()
+	p.Send(plainGet)
+	response, _ := p.Response("GET")
+	require.Equal(t, 503, response.StatusCode)
+	require.Equal(t, hop.None, r.record().Cause)
+}
+
+// The first byte of a head does not let its time begin anew.
+func TestHeadOfAResponseThatDoesNotEndIsA504InTime(t *testing.T) {
+	const limit = 4 // ticks
+	var asked, told uint64
+	var r *rig
+	r = newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+		p.Head()
+		ticks := &r.plane.sweeper.now
+		for asked = ticks.Load(); ticks.Load() < asked+limit-1; {
+			time.Sleep(time.Millisecond)
+		}
+		p.Send("H")
+		p.AwaitEnd()
+	})}, func(c *config.Config) { c.Timeouts.ResponseHead = limit * 100 * time.Millisecond })
+	observe := r.plane.observe
+	r.plane.observe = func(record *records.Record) {
+		told = r.plane.sweeper.now.Load()
+		observe(record)
+	}
+	p := r.dial()
+	p.Send(plainGet)
+	require.Contains(t, p.Head(), " 504 ")
+	r.ended(hop.ResponseTimeout, 504, true)
+	require.LessOrEqual(t, told-asked, uint64(limit+2))
 }
 
 func TestRequestThatIsNotTakenAtOncePassesWhole(t *testing.T) {

@@ -39,11 +39,13 @@ func (x *exchange) readFinal() (hop.Cause, error) {
 }
 
 // beginReceive starts the backend's time, which runs from the end of the
-// request.
+// request, unless ask has.
 func (x *exchange) beginReceive() {
 	b, now := x.backend, x.plane.sweeper.now.Load()
 	if !x.upload.running {
-		b.reading.begin(aResponseHead, now)
+		if f, _ := b.reading.get(); f == nothing {
+			b.reading.begin(aResponseHead, now)
+		}
 		return
 	}
 	b.reading.begin(theUpload, now)

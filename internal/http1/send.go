@@ -42,16 +42,17 @@ func (x *exchange) ask() (hop.Cause, error) {
 	b := x.backend
 	b.reading.begin(aResponseHead, x.plane.sweeper.now.Load())
 	rest, err := b.ask(x.sent)
+	if err == nil && len(rest) == 0 {
+		x.sentWhole = true
+		return hop.None, nil // the wait goes on, for a whole head
+	}
 	if cause := b.endRead(); cause != hop.None {
 		return cause, cmp.Or(err, os.ErrDeadlineExceeded)
 	}
 	if err != nil {
 		return hop.ResetBeforeResponse, err
 	}
-	cause := hop.None
-	if len(rest) > 0 {
-		cause, err = b.write(theBackendToTake, rest)
-	}
+	cause, err := b.write(theBackendToTake, rest)
 	x.sentWhole = err == nil
 	return cause, err
 }
