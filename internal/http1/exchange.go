@@ -195,7 +195,7 @@ func (x *exchange) answer(cause hop.Cause) {
 	if cause == hop.ClientGone || x.plane.closing.Load() {
 		return
 	}
-	x.keep = cause.Party() != hop.Client && cause != hop.TotalTimeout && !x.mustClose()
+	x.keep = cause.Party() != hop.Client && cause != hop.TotalTimeout && cause != hop.Internal && !x.mustClose()
 	x.out = x.appendAnswer(x.out[:0], cause)
 	_, err := x.client.write(theClientToTake, x.out)
 	x.keep = x.keep && err == nil

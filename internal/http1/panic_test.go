@@ -69,10 +69,12 @@ func TestPanicInAnUploadEndsItsExchangeOnly(t *testing.T) {
 	})})
 	r.panicking(panics{onWrite: true})
 	p := r.dial()
-	p.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+	p.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\nhalf")
 	<-asked
 	p.Send("more")
-	require.Contains(t, p.Head(), " 500 ")
+	head := p.Head()
+	require.Contains(t, head, " 500 ")
+	require.Contains(t, head, "\r\nConnection: close\r\n", "although all has come")
 	require.Equal(t, hop.Internal, r.record().Cause)
 	require.Contains(t, r.log.String(), "oops")
 }

@@ -148,7 +148,7 @@ func (s *sweeper) sweep(now uint64) {
 // its tick.
 func (l *limits) overdue(w *wait, now uint64) bool {
 	f, since := w.get()
-	if f >= numWaits || l.waits[f].time == 0 || time.Duration(now-since)*l.tick < l.waits[f].time+l.tick {
+	if f >= numWaits || l.waits[f].time == 0 || now <= since || time.Duration(now-since-1)*l.tick < l.waits[f].time {
 		return false
 	}
 	return w.expire(f, since, l.waits[f].cause)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"sync"
@@ -271,4 +272,19 @@ func TestOnlyTheWaitThatIsOverdueExpires(t *testing.T) {
 	require.True(t, w.expire(aRequestHead, 9, hop.ClientTimeout))
 	w.renew(aRequestHead, aRequestHead, 10)
 	require.Equal(t, hop.ClientTimeout, w.end(), "for good")
+}
+
+func TestWaitIsOverdueATickAfterItsTime(t *testing.T) {
+	l := &limits{tick: 250 * time.Millisecond}
+	l.waits[aRequest] = limit{500 * time.Millisecond, hop.ClientGone}
+	l.waits[aRequestBody] = limit{math.MaxInt64, hop.ClientTimeout} // as long as may be
+	var w wait
+	w.begin(aRequestBody, 1)
+	require.False(t, l.overdue(&w, 1<<20))
+	w.begin(aRequest, 7)
+	for _, now := range []uint64{7, 8, 9} {
+		require.False(t, l.overdue(&w, now))
+	}
+	require.True(t, l.overdue(&w, 10))
+	require.Equal(t, hop.ClientGone, w.end())
 }
