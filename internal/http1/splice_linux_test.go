@@ -159,10 +159,12 @@ func TestLongTunnelsPassWhole(t *testing.T) {
 		r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
 			p.Head()
 			p.Send(switched)
-			go func() {
+			var sending sync.WaitGroup
+			defer sending.Wait() // whatever has come by then
+			sending.Go(func() {
 				p.Send(bulkText())
 				p.CloseWrite()
-			}()
+			})
 			rest, _ := p.Rest()
 			up <- rest
 		})})
