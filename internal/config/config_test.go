@@ -150,5 +150,5 @@ func TestHealthTimeoutIsComparedWithValidValuesOnly(t *testing.T) {
 
 func TestNoLimitOnBodiesIsZeroAndTheLargestIsAnyNumber(t *testing.T) {
 	require.EqualValues(t, 0, load(t, nil, "-limits-body-bytes=0").Limits.BodyBytes)
-	require.EqualValues(t, math.MaxInt64, load(t, nil, "-limits-body-bytes=9223372036854775807").Limits.BodyBytes)
+	require.EqualValues(t, int64(math.MaxInt64), load(t, nil, "-limits-body-bytes=9223372036854775807").Limits.BodyBytes)
 }

@@ -318,7 +318,7 @@ func TestLargestChunkSize(t *testing.T) {
 	var c chunks
 	_, _, f := c.next([]byte("7FFFFFFFFFFFFFFF\r\nab"))
 	require.Empty(t, f)
-	require.EqualValues(t, 1<<63-1-2, c.size)
+	require.EqualValues(t, int64(1<<63-1-2), c.size)
 }
 
 func TestWireAllocatesNothing(t *testing.T) {
