@@ -10,7 +10,7 @@ const rawIO = true
 
 func readFD(fd uintptr, p []byte) (int, error) {
 	for {
-		n, err := syscall.Read(int(fd), p)
+		n, err := sysRead(fd, p)
 		if err != syscall.EINTR {
 			return n, err
 		}
@@ -19,7 +19,7 @@ func readFD(fd uintptr, p []byte) (int, error) {
 
 func writeFD(fd uintptr, p []byte) (int, error) {
 	for {
-		n, err := syscall.Write(int(fd), p)
+		n, err := sysWrite(fd, p)
 		if err != syscall.EINTR {
 			return n, err
 		}
@@ -27,8 +27,4 @@ func writeFD(fd uintptr, p []byte) (int, error) {
 }
 
 // peekNothing reports whether the socket is open and has nothing to read.
-func peekNothing(fd uintptr) bool {
-	var b [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	return err == syscall.EAGAIN
-}
+func peekNothing(fd uintptr) bool { return sysPeek(fd) == syscall.EAGAIN }

@@ -1,0 +1,14 @@
+//go:build unix && (!linux || 386 || race)
+
+package http1
+
+import "syscall"
+
+func sysRead(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
+func sysWrite(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
+
+func sysPeek(fd uintptr) error {
+	var b [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	return err
+}
