@@ -14,6 +14,7 @@
 //	pool           the backends: which is alive, which is next
 //	hop            the facts of HTTP where a message passes on
 //	netconn        a connection whose writes must make progress
+//	socket         reads, writes and accepts at less cost than package net
 //	config         settings from a file, the environment and flags
 //
 //	testkit        peers that tests misbehave with

@@ -1,6 +1,10 @@
 package http1
 
-import "syscall"
+import (
+	"syscall"
+
+	"go-proxy/internal/socket"
+)
 
 // ask writes p over a socket and waits for the first of what comes then: a write
 // and a read in one, without the attempt to read that would find nothing yet (5 %
@@ -27,11 +31,11 @@ func (c *conn) rawAsk(fd uintptr) bool {
 	if len(c.rest) == 0 {
 		return c.rawRead(fd)
 	}
-	if c.reused && !peekNothing(fd) {
+	if c.reused && !socket.Quiet(fd) {
 		c.readErr = notQuiet
 		return true
 	}
-	n, err := writeFD(fd, c.rest)
+	n, err := socket.Write(fd, c.rest)
 	c.reset = err == syscall.ECONNRESET
 	c.took = n > 0
 	c.rest = c.rest[max(n, 0):]

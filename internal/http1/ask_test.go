@@ -17,6 +17,7 @@ import (
 	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
+	"go-proxy/internal/socket"
 	"go-proxy/internal/testkit"
 )
 
@@ -47,7 +48,7 @@ func TestAnswerThatIsFasterThanTheWaitIsNotMissed(t *testing.T) {
 // awaitNews waits until something has come, and the poller has looked, too.
 func awaitNews(fd uintptr) {
 	for looks, deadline := 0, time.Now().Add(testkit.Patience); looks < 10 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if !peekNothing(fd) {
+		if !socket.Quiet(fd) {
 			looks++
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"go-proxy/internal/hop"
 	"go-proxy/internal/netconn"
+	"go-proxy/internal/socket"
 )
 
 // conn is a connection to a client or to a backend. One goroutine at a time
@@ -54,8 +55,8 @@ type conn struct {
 // upstream's, and is not copied from there.
 func (c *conn) open(inner net.Conn, s *sweeper, class *class) {
 	c.Conn, c.sweeper, c.class = inner, s, class
-	if socket, ok := inner.(syscall.Conn); ok && rawIO {
-		c.socket, _ = socket.SyscallConn() // fails only on a closed connection
+	if s, ok := inner.(syscall.Conn); ok && socket.Raw {
+		c.socket, _ = s.SyscallConn() // fails only on a closed connection
 		c.readSome, c.writeSome = c.rawRead, c.rawWrite
 	}
 	s.add(c)
@@ -128,7 +129,7 @@ func (c *conn) readOnce(fd uintptr) (int, error) {
 		}
 	}
 	c.makeRoom()
-	n, err := readFD(fd, c.in.free())
+	n, err := socket.Read(fd, c.in.free())
 	if n > 0 {
 		c.full = n == len(c.in.free())
 		c.in.w += n
@@ -237,7 +238,7 @@ func (c *conn) writeOnce(fd uintptr) (int, error) {
 	if c.pouring != nil {
 		return c.pouring.empty(fd)
 	}
-	return writeFD(fd, c.rest)
+	return socket.Write(fd, c.rest)
 }
 
 func (c *conn) wrote(n int) {
@@ -261,7 +262,7 @@ func (c *conn) stop(cause hop.Cause) {
 func (c *conn) quiet() bool {
 	if c.socket != nil {
 		if c.peek == nil {
-			c.peek = func(fd uintptr) { c.peeked = peekNothing(fd) }
+			c.peek = func(fd uintptr) { c.peeked = socket.Quiet(fd) }
 		}
 		return c.socket.Control(c.peek) == nil && c.peeked
 	}
@@ -278,7 +279,7 @@ func (c *conn) looksQuiet() (quiet bool) {
 	if c.socket == nil {
 		return true
 	}
-	err := c.socket.Control(func(fd uintptr) { quiet = peekNothing(fd) })
+	err := c.socket.Control(func(fd uintptr) { quiet = socket.Quiet(fd) })
 	return err == nil && quiet
 }
 

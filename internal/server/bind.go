@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+
+	"go-proxy/internal/socket"
 )
 
 // Bind binds a TCP address. Its connections have the kernel look for peers that
@@ -13,5 +15,5 @@ func Bind(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return l, nil
+	return socket.Listen(l.(*net.TCPListener))
 }

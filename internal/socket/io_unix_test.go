@@ -1,6 +1,6 @@
 //go:build unix
 
-package http1
+package socket
 
 import (
 	"syscall"
@@ -26,19 +26,19 @@ func TestASocketIsReadAndWrittenAsBySyscall(t *testing.T) {
 	fd, peer := sockets(t)
 	b := make([]byte, 8)
 
-	n, err := readFD(fd, b)
+	n, err := Read(fd, b)
 	require.Equal(t, syscall.EAGAIN, err, "nothing has come")
 	require.Equal(t, -1, n)
-	require.True(t, peekNothing(fd))
+	require.True(t, Quiet(fd))
 
 	_, err = syscall.Write(peer, []byte("ping"))
 	require.NoError(t, err)
-	require.False(t, peekNothing(fd))
-	n, err = readFD(fd, b)
+	require.False(t, Quiet(fd))
+	n, err = Read(fd, b)
 	require.NoError(t, err)
 	require.Equal(t, "ping", string(b[:n]), "which the peek has left there")
 
-	n, err = writeFD(fd, []byte("pong"))
+	n, err = Write(fd, []byte("pong"))
 	require.NoError(t, err)
 	require.Equal(t, 4, n)
 	n, err = syscall.Read(peer, b)
@@ -50,7 +50,7 @@ func TestASocketThatIsFullIsNotWaitedFor(t *testing.T) {
 	fd, _ := sockets(t)
 	piece := make([]byte, 64<<10)
 	for {
-		n, err := writeFD(fd, piece)
+		n, err := Write(fd, piece)
 		if err != nil {
 			require.Equal(t, syscall.EAGAIN, err)
 			require.Equal(t, -1, n)
@@ -63,17 +63,17 @@ func TestASocketThatIsFullIsNotWaitedFor(t *testing.T) {
 func TestTheEndOfASocketIsNoErrorToRead(t *testing.T) {
 	fd, peer := sockets(t)
 	require.NoError(t, syscall.Shutdown(peer, syscall.SHUT_WR))
-	n, err := readFD(fd, make([]byte, 8))
+	n, err := Read(fd, make([]byte, 8))
 	require.NoError(t, err)
 	require.Zero(t, n)
-	require.False(t, peekNothing(fd))
+	require.False(t, Quiet(fd))
 }
 
 func TestNoSocketIsAnError(t *testing.T) {
 	const none = ^uintptr(0)
-	_, err := readFD(none, make([]byte, 8))
+	_, err := Read(none, make([]byte, 8))
 	require.Equal(t, syscall.EBADF, err)
-	_, err = writeFD(none, []byte("x"))
+	_, err = Write(none, []byte("x"))
 	require.Equal(t, syscall.EBADF, err)
-	require.False(t, peekNothing(none))
+	require.False(t, Quiet(none))
 }

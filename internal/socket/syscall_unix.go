@@ -1,6 +1,6 @@
 //go:build unix && (!linux || 386 || race)
 
-package http1
+package socket
 
 import "syscall"
 

@@ -1,0 +1,99 @@
+//go:build linux && !386
+
+package socket
+
+import (
+	"net"
+	"syscall"
+)
+
+// SyscallConn implements syscall.Conn. What its Read and Write are given is
+// tried before the poller is told of the connection.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c}, nil }
+
+type rawConn struct{ *Conn }
+
+func (r rawConn) Read(f func(fd uintptr) (done bool)) error {
+	done, err := r.try(f)
+	if !done && err == nil {
+		var w *waiter
+		if w, err = r.wait(); err == nil {
+			err = w.raw.Read(f)
+		}
+	}
+	return r.failed("raw-read", err)
+}
+
+func (r rawConn) Write(f func(fd uintptr) (done bool)) error {
+	done, err := r.try(f)
+	if !done && err == nil {
+		var w *waiter
+		if w, err = r.wait(); err == nil {
+			err = w.raw.Write(f)
+		}
+	}
+	return r.failed("raw-write", err)
+}
+
+// try is a first attempt, if nobody has waited yet.
+func (c *Conn) try(f func(fd uintptr) (done bool)) (done bool, err error) {
+	if c.waiter.Load() != nil {
+		return false, nil
+	}
+	if err := c.acquire(); err != nil {
+		return false, err
+	}
+	defer c.release()
+	return f(uintptr(c.fd)), nil
+}
+
+func (r rawConn) Control(f func(fd uintptr)) error { return r.failed("raw-control", r.control(f)) }
+
+func (c *Conn) control(f func(fd uintptr)) error {
+	if err := c.acquire(); err != nil {
+		return err
+	}
+	defer c.release()
+	f(uintptr(c.fd))
+	return nil
+}
+
+// option calls set, which fails as a system call does.
+func (c *Conn) option(op string, set func(fd int) error) error {
+	var refused error
+	err := c.control(func(fd uintptr) { refused = set(int(fd)) })
+	if err == nil {
+		err = refused
+	}
+	return c.failed(op, err)
+}
+
+// CloseWrite sends a FIN.
+func (c *Conn) CloseWrite() error {
+	return c.option("close", func(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_WR) })
+}
+
+// SetLinger is net.TCPConn's: with 0, Close sends a reset.
+func (c *Conn) SetLinger(sec int) error {
+	l := syscall.Linger{Linger: int32(sec)}
+	if sec >= 0 {
+		l.Onoff = 1
+	}
+	return c.option("set", func(fd int) error {
+		return syscall.SetsockoptLinger(fd, syscall.SOL_SOCKET, syscall.SO_LINGER, &l)
+	})
+}
+
+// LocalAddr implements net.Conn. That of a closed connection is empty.
+func (c *Conn) LocalAddr() net.Addr {
+	addr := &net.TCPAddr{}
+	_ = c.control(func(fd uintptr) {
+		switch sa, _ := syscall.Getsockname(int(fd)); sa := sa.(type) {
+		case *syscall.SockaddrInet4:
+			addr.IP, addr.Port = sa.Addr[:], sa.Port
+		case *syscall.SockaddrInet6:
+			addr.IP, addr.Port, addr.Zone = sa.Addr[:], sa.Port, zone(sa.ZoneId)
+		}
+	})
+	return addr
+}
