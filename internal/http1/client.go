@@ -23,6 +23,7 @@ func newClient(p *Plane, accepted net.Conn) *client {
 	}
 	c := &client{plane: p, addr: outer.RemoteAddr().String()}
 	c.outer = outer
+	c.reading.begin(theFirstRequest, p.sweeper.now.Load())
 	c.open(outer.Conn, p.sweeper, small)
 	return c
 }
@@ -35,6 +36,19 @@ func (c *client) host() string {
 	}
 	return host
 }
+
+// begin serves the client when it has said something, or is not to be waited for
+// any longer.
+func (c *client) begin() {
+	s, ok := c.Conn.(interface{ Begin(start func()) })
+	if !ok || c.plane.draining.Load() { // which may not have seen this wait
+		c.start()
+		return
+	}
+	s.Begin(c.start)
+}
+
+func (c *client) start() { c.plane.crew.serve(c) }
 
 // serve answers requests, one after the other, until one of them is the last.
 func (c *client) serve() {
@@ -58,7 +72,9 @@ func (c *client) awaitRequest(f waitFor) bool {
 		return !c.plane.draining.Load()
 	}
 	c.giveBack()
-	c.reading.begin(f, c.sweeper.now.Load())
+	if f != theFirstRequest { // for which it is waited since it was accepted
+		c.reading.begin(f, c.sweeper.now.Load())
+	}
 	if c.plane.draining.Load() { // which may not have seen this wait
 		return false
 	}

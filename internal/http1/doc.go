@@ -4,7 +4,8 @@
 //
 // # The story of a connection
 //
-// A client's connection has one goroutine, which is a loop without callbacks:
+// A client's connection has one goroutine, from its first byte on (begin), which
+// then serves another (crew). It is a loop without callbacks:
 //
 //	serve        until a request is the last of its connection
 //	  run        the story of an exchange

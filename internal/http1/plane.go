@@ -28,6 +28,7 @@ type Plane struct {
 	log       *slog.Logger
 	sweeper   *sweeper
 	exchanges sync.Pool
+	crew      *crew
 
 	ctx       context.Context // of dialing
 	cancel    context.CancelFunc
@@ -45,7 +46,7 @@ type Plane struct {
 // New makes a Plane that forwards to the backends of the pool and tells observe
 // of every exchange. It starts with Serve and ends with Close.
 func New(p *pool.ServerPool, c *config.Config, dial Dial, observe records.Observer, log *slog.Logger) *Plane {
-	plane := &Plane{pool: p, dial: dial, observe: observe, log: log, sweeper: newSweeper(c.Timeouts), stopSweep: make(chan struct{})}
+	plane := &Plane{pool: p, dial: dial, observe: observe, log: log, sweeper: newSweeper(c.Timeouts), crew: newCrew(), stopSweep: make(chan struct{})}
 	plane.ctx, plane.cancel = context.WithCancel(context.Background())
 	plane.exchanges.New = func() any { return newExchange(plane) }
 	plane.upstreams.Store(&map[*pool.Backend]*upstream{})
@@ -71,7 +72,7 @@ func (p *Plane) Serve(l net.Listener) error {
 		case err == nil:
 			pause = 0
 			p.running.Add(1)
-			go newClient(p, inner).serve()
+			newClient(p, inner).begin()
 		case p.draining.Load():
 			return nil
 		case !isTemporary(err):
@@ -130,6 +131,7 @@ func (p *Plane) Close() {
 		p.cancel()
 		p.sweeper.each(func(c *conn) { c.stop(hop.Shutdown) })
 		p.running.Wait()
+		p.crew.dismiss()
 		for _, u := range *p.upstreams.Load() {
 			u.dropIdle()
 		}
