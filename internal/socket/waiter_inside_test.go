@@ -1,0 +1,66 @@
+//go:build linux && !386
+
+package socket
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"go-proxy/internal/testkit"
+)
+
+// Who asks once and leaves is never registered with Go's poller; who is waited
+// for again is, once.
+func TestThePollerIsToldOfWhoIsWaitedFor(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l, err := Listen(inner.(*net.TCPListener))
+	require.NoError(t, err)
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	accepted, err := l.Accept()
+	require.NoError(t, err)
+	c := accepted.(*Conn)
+	begun := make(chan struct{})
+	c.Begin(func() { close(begun) })
+	go l.Accept() // until l is closed
+	_, err = io.WriteString(client, "ask")
+	require.NoError(t, err)
+	<-begun
+
+	raw, _ := c.SyscallConn()
+	b := make([]byte, 8)
+	read := func(fd uintptr) bool {
+		_, err := Read(fd, b)
+		return err != syscall.EAGAIN
+	}
+	require.NoError(t, raw.Read(read))
+	require.Equal(t, "ask", string(b[:3]))
+	require.NoError(t, raw.Write(func(fd uintptr) bool {
+		_, err := Write(fd, []byte("answer"))
+		return err == nil
+	}))
+	require.NoError(t, raw.Control(func(uintptr) {}))
+	require.NoError(t, c.CloseWrite())
+	require.Nil(t, c.waiter.Load())
+
+	waited := make(chan error)
+	go func() { waited <- raw.Read(read) }()
+	require.Eventually(t, func() bool { return c.waiter.Load() != nil }, testkit.Patience, time.Millisecond)
+	_, err = io.WriteString(client, "more")
+	require.NoError(t, err)
+	require.NoError(t, <-waited)
+	require.Equal(t, "more", string(b[:4]))
+	first := c.waiter.Load()
+	require.NoError(t, client.Close())
+	require.NoError(t, raw.Read(read))
+	require.Same(t, first, c.waiter.Load())
+	require.NoError(t, c.Close())
+}
