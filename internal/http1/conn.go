@@ -129,7 +129,11 @@ func (c *conn) readOnce(fd uintptr) (int, error) {
 		}
 	}
 	c.makeRoom()
-	n, err := socket.Read(fd, c.in.free())
+	read := socket.Read
+	if c.full {
+		read = socket.ReadMuch
+	}
+	n, err := read(fd, c.in.free())
 	if n > 0 {
 		c.full = n == len(c.in.free())
 		c.in.w += n

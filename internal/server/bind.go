@@ -12,8 +12,11 @@ import (
 // are gone without a word.
 func Bind(address string) (net.Listener, error) {
 	l, err := listenConfig.Listen(context.Background(), "tcp", address)
+	if err == nil {
+		l, err = socket.Listen(l.(*net.TCPListener))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return socket.Listen(l.(*net.TCPListener))
+	return l, nil
 }

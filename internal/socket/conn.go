@@ -12,7 +12,7 @@ import (
 )
 
 // Conn is an accepted connection. Its methods are those of net.TCPConn, as far
-// as there are any, and so are their errors.
+// as there are any, and so are their errors. Nobody but Close closes it.
 type Conn struct {
 	fd    int
 	users atomic.Int32 // who have fd in their hands; from closing on, once it is to be closed
@@ -20,6 +20,7 @@ type Conn struct {
 	newcomers *newcomers
 	fresh     atomic.Bool // is among them
 	start     func()
+	watched   bool // by newcomers
 
 	mu     sync.Mutex // held to make a waiter
 	waiter atomic.Pointer[waiter]
@@ -34,7 +35,8 @@ type waiter struct {
 	raw syscall.RawConn
 }
 
-// Where users are counted from once the socket is to be closed, and once it is.
+// Where users are counted from once the socket is to be closed, and once it is:
+// another number, so that whoever comes then does not close it again.
 const (
 	closing = -1 << 29
 	closed  = -1 << 30
@@ -111,6 +113,7 @@ func (c *Conn) wait() (*waiter, error) {
 	if w := c.waiter.Load(); w != nil {
 		return w, nil
 	}
+	c.newcomers.forget(c)
 	f := os.NewFile(uintptr(c.fd), "socket")
 	raw, err := f.SyscallConn()
 	if err != nil {

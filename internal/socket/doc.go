@@ -1,7 +1,7 @@
 // Package socket reads, writes and accepts on TCP sockets at less cost than
 // package net, for what net/http does not ask of them:
 //
-//   - What cannot block is not told to Go's scheduler.
+//   - What takes no time is not told to Go's scheduler.
 //   - An accepted connection has no goroutine before something has come.
 //   - Go's poller learns of it when it is waited for again: a client that asks
 //     once and leaves has gone by then.

@@ -8,6 +8,9 @@ const Raw = false
 // Read is not there.
 func Read(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
+// ReadMuch is not there.
+func ReadMuch(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
 // Write is not there.
 func Write(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
 

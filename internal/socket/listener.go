@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"errors"
 	"net"
 	"os"
 	"runtime"
@@ -16,17 +17,17 @@ import (
 // so are their errors. Accept looks after newcomers, too, and whoever listens
 // is to be in it most of the time.
 type Listener struct {
-	file      *os.File // package net lets nobody else accept from its own
-	fd        int      // of file
+	fd        int // of our own, for package net lets nobody else accept from its
 	addr      net.Addr
 	newcomers *newcomers
 	closed    atomic.Bool
 
-	accepting sync.Mutex                      // of what follows, and of fd
-	next      *Conn                           // to be accepted
-	err       error                           // why it was not
-	turns     int                             // how often it is worth trying before others have a turn
-	look      func(epoll uintptr) (done bool) // is lookAround
+	// Of Accept, and of one after the other: turns stays.
+	accepting sync.Mutex // of fd, too
+	next      *Conn      // to be accepted
+	err       error      // why it was not
+	turns     int        // how often it is worth trying before others have a turn
+	look      func(epoll uintptr) (done bool)
 }
 
 // mostTurns is how many connections are accepted before others have a turn.
@@ -35,36 +36,32 @@ const mostTurns = 64
 // Listen takes over a listener, and returns one that accepts connections of this
 // package, or the same where there are none.
 func Listen(l *net.TCPListener) (net.Listener, error) {
-	file, fd, err := open(l)
+	fd, err := duplicate(l)
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
 	n, err := newNewcomers(fd)
 	if err != nil {
-		file.Close()
+		sysClose(fd)
 		return l, nil
 	}
 	l.Close()
-	ours := &Listener{file: file, fd: fd, addr: l.Addr(), newcomers: n}
+	ours := &Listener{fd: fd, addr: l.Addr(), newcomers: n}
 	ours.look = ours.lookAround
 	return ours, nil
 }
 
-// open returns the listener's socket once more, not to block as before, which
-// it would if it were asked for its descriptor.
-func open(l *net.TCPListener) (file *os.File, fd int, err error) {
-	if file, err = l.File(); err != nil {
-		return nil, 0, err
-	}
-	raw, err := file.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(u uintptr) { fd = int(u) })
-	}
+// duplicate returns another descriptor of the listening socket, which Go's poller
+// does not know: what it was told of each client would be for nobody.
+func duplicate(l *net.TCPListener) (fd int, err error) {
+	raw, err := l.SyscallConn()
 	if err != nil {
-		file.Close()
+		return 0, err
 	}
-	return file, fd, err
+	var refused error
+	err = raw.Control(func(u uintptr) { fd, refused = sysDuplicate(u) })
+	return fd, errors.Join(err, refused)
 }
 
 // Accept implements net.Listener.
@@ -100,18 +97,17 @@ func (l *Listener) lookAround(epoll uintptr) (done bool) {
 		if clients {
 			l.turns = mostTurns
 		}
-		runtime.Gosched() // a scheduler that is not told of system calls might not see to it
+		// Clients who keep coming would keep a processor from those who are here:
+		// sysmon, which sees to that otherwise, may be asleep (see sysRead).
+		runtime.Gosched()
 	}
 }
 
 // accept passes over clients who have left meanwhile.
 func (c *Conn) accept(listener int) (err error) {
 	var peer syscall.RawSockaddrInet6 // or the shorter one of IPv4
-	for {
+	for err = syscall.ECONNABORTED; err == syscall.ECONNABORTED; {
 		c.fd, err = sysAccept(listener, &peer)
-		if err != syscall.ECONNABORTED && err != syscall.EINTR {
-			break
-		}
 	}
 	if err == nil {
 		sysNoDelay(c.fd)
@@ -128,7 +124,8 @@ func (l *Listener) Close() error {
 	l.newcomers.close()
 	l.accepting.Lock() // Accept has ended with that
 	defer l.accepting.Unlock()
-	return l.failed("close", l.file.Close())
+	sysClose(l.fd)
+	return nil
 }
 
 // Addr implements net.Listener.

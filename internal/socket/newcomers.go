@@ -43,7 +43,9 @@ func newNewcomers(listener int) (*newcomers, error) {
 	return s, nil
 }
 
-// add is false if the connection is to begin at once.
+// add is false if the connection is to begin at once. Who closes it or sets a
+// deadline notes that first and looks then whether it is fresh; here it is made
+// fresh first. So one of both sees the other.
 func (s *newcomers) add(c *Conn, start func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,14 +54,25 @@ func (s *newcomers) add(c *Conn, start func()) bool {
 	}
 	defer c.release()
 	c.fresh.Store(true)
-	over := c.users.Load() < 0 || c.waiter.Load() != nil // whoever comes later sees that it is fresh
-	if over || sysWatch(s.fd, c.fd, syscall.EPOLLIN|syscall.EPOLLRDHUP|syscall.EPOLLONESHOT) != nil {
+	over := c.users.Load() < 0 || c.waiter.Load() != nil
+	if over || sysWatch(s.fd, c.fd, syscall.EPOLLIN|syscall.EPOLLONESHOT) != nil {
 		c.fresh.Store(false)
 		return false
 	}
-	c.start = start
+	c.start, c.watched = start, true
 	s.conns[int32(c.fd)] = c
 	return true
+}
+
+// forget is for a connection that others wait for: what comes over it would pass
+// by here, too, every time.
+func (s *newcomers) forget(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.watched && !s.closed {
+		sysUnwatch(s.fd, c.fd)
+	}
+	c.watched = false
 }
 
 // look begins those over which something has come. It reports whether there is

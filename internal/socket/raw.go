@@ -35,7 +35,8 @@ func (r rawConn) Write(f func(fd uintptr) (done bool)) error {
 	return r.failed("raw-write", err)
 }
 
-// try is a first attempt, if nobody has waited yet.
+// try is a first attempt, if nobody has waited yet. Until then it is up to the
+// caller that one at a time reads and one writes.
 func (c *Conn) try(f func(fd uintptr) (done bool)) (done bool, err error) {
 	if c.waiter.Load() != nil {
 		return false, nil
@@ -75,6 +76,9 @@ func (c *Conn) CloseWrite() error {
 
 // SetLinger is net.TCPConn's: with 0, Close sends a reset.
 func (c *Conn) SetLinger(sec int) error {
+	if sec > 0 {
+		c.wait() // Go's scheduler is to be told of a Close that takes long
+	}
 	l := syscall.Linger{Linger: int32(sec)}
 	if sec >= 0 {
 		l.Onoff = 1

@@ -21,10 +21,18 @@ func sysNoDelay(fd int) {
 
 func sysClose(fd int) { _, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
+func sysDuplicate(fd uintptr) (int, error) {
+	return result(syscall.RawSyscall(syscall.SYS_FCNTL, fd, syscall.F_DUPFD_CLOEXEC, 0))
+}
+
 func sysWatch(epoll, fd int, events uint32) error {
 	e := syscall.EpollEvent{Events: events, Fd: int32(fd)}
 	_, err := result(syscall.RawSyscall6(syscall.SYS_EPOLL_CTL, uintptr(epoll), syscall.EPOLL_CTL_ADD, uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0))
 	return err
+}
+
+func sysUnwatch(epoll, fd int) {
+	_, _, _ = syscall.RawSyscall6(syscall.SYS_EPOLL_CTL, uintptr(epoll), syscall.EPOLL_CTL_DEL, uintptr(fd), 0, 0, 0)
 }
 
 func sysEvents(epoll uintptr, events []syscall.EpollEvent) (int, error) {

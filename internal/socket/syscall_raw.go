@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// What never blocks need not tell Go's scheduler, which would prepare for it to
-// take long: among others it wakes the thread that watches over that, sysmon.
+// What takes no time need not tell Go's scheduler, which would prepare for it to
+// take some: among others it wakes the thread that watches over that, sysmon.
 // While there are pauses between requests that is a quarter of what they cost.
 // (A 386 has no system calls of these names. The race detector knows of what is
 // sent from one goroutine to another by way of package syscall only.)

@@ -4,8 +4,10 @@ package socket
 
 import "syscall"
 
-func sysRead(fd uintptr, p []byte) (int, error)  { return syscall.Read(int(fd), p) }
-func sysWrite(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
+// Nothing is known here of what takes no time.
+
+func sysRead(fd uintptr, p []byte) (int, error)  { return longRead(fd, p) }
+func sysWrite(fd uintptr, p []byte) (int, error) { return longWrite(fd, p) }
 
 func sysPeek(fd uintptr) error {
 	var b [1]byte

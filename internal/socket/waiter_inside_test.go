@@ -3,8 +3,11 @@
 package socket
 
 import (
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +53,7 @@ func TestThePollerIsToldOfWhoIsWaitedFor(t *testing.T) {
 	require.NoError(t, raw.Control(func(uintptr) {}))
 	require.NoError(t, c.CloseWrite())
 	require.Nil(t, c.waiter.Load())
+	require.Equal(t, 2, watched(t, l.(*Listener)), "the listener and c")
 
 	waited := make(chan error)
 	go func() { waited <- raw.Read(read) }()
@@ -58,9 +62,18 @@ func TestThePollerIsToldOfWhoIsWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, <-waited)
 	require.Equal(t, "more", string(b[:4]))
+	require.Equal(t, 1, watched(t, l.(*Listener)), "one poller is told of what comes now")
 	first := c.waiter.Load()
 	require.NoError(t, client.Close())
 	require.NoError(t, raw.Read(read))
 	require.Same(t, first, c.waiter.Load())
 	require.NoError(t, c.Close())
+}
+
+// watched is how many sockets the epoll of the newcomers has (proc_pid_fdinfo(5)).
+func watched(t *testing.T, l *Listener) int {
+	t.Helper()
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", l.newcomers.fd))
+	require.NoError(t, err)
+	return strings.Count(string(info), "tfd:")
 }
