@@ -7,17 +7,22 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 )
 
 // failed makes of an error of package os what package net would say. That of a
-// socket that is closed meanwhile has no name outside the standard library.
+// socket that is closed meanwhile has no name outside the standard library. That
+// of a deadline is left bare, which net/http comes across with every request.
 func failed(op string, addr net.Addr, closed bool, err error) error {
-	if err == nil || err == io.EOF {
+	switch {
+	case err == nil, err == io.EOF:
 		return err
-	}
-	if closed {
+	case closed:
 		err = net.ErrClosed
-	} else if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return os.ErrDeadlineExceeded
+	}
+	if inner, ok := err.(*fs.PathError); ok {
 		err = inner.Err
 	}
 	return &net.OpError{Op: op, Net: "tcp", Addr: addr, Err: err}

@@ -63,7 +63,6 @@ func TestADeadlineEndsAccept(t *testing.T) {
 	var timeout net.Error
 	require.ErrorAs(t, err, &timeout)
 	require.True(t, timeout.Timeout())
-	require.Equal(t, "accept tcp "+l.Addr().String()+": i/o timeout", err.Error())
 
 	require.NoError(t, l.SetDeadline(time.Time{}))
 	connect(t, l)
