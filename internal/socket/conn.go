@@ -12,7 +12,8 @@ import (
 )
 
 // Conn is an accepted connection. Its methods are those of net.TCPConn, as far
-// as there are any, and so are their errors. Nobody but Close closes it.
+// as there are any, and so are their errors, but for that of a deadline, which is
+// os.ErrDeadlineExceeded itself. Nobody but Close closes it.
 type Conn struct {
 	fd    int
 	users atomic.Int32 // who have fd in their hands; from closing on, once it is to be closed

@@ -14,38 +14,27 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) { return rawConn{c}, nil }
 type rawConn struct{ *Conn }
 
 func (r rawConn) Read(f func(fd uintptr) (done bool)) error {
-	done, err := r.try(f)
-	if !done && err == nil {
-		var w *waiter
-		if w, err = r.wait(); err == nil {
-			err = w.raw.Read(f)
-		}
-	}
-	return r.failed("raw-read", err)
+	return r.failed("raw-read", r.try(f, syscall.RawConn.Read))
 }
 
 func (r rawConn) Write(f func(fd uintptr) (done bool)) error {
-	done, err := r.try(f)
-	if !done && err == nil {
-		var w *waiter
-		if w, err = r.wait(); err == nil {
-			err = w.raw.Write(f)
-		}
-	}
-	return r.failed("raw-write", err)
+	return r.failed("raw-write", r.try(f, syscall.RawConn.Write))
 }
 
-// try is a first attempt, if nobody has waited yet. Until then it is up to the
-// caller that one at a time reads and one writes.
-func (c *Conn) try(f func(fd uintptr) (done bool)) (done bool, err error) {
-	if c.waiter.Load() != nil {
-		return false, nil
+// try tries f before await does, if nobody has waited yet. Until then it is up to
+// the caller that one at a time reads and one writes.
+func (c *Conn) try(f func(fd uintptr) (done bool), await func(syscall.RawConn, func(uintptr) bool) error) error {
+	if c.waiter.Load() == nil {
+		done := false
+		if err := c.control(func(fd uintptr) { done = f(fd) }); done || err != nil {
+			return err
+		}
 	}
-	if err := c.acquire(); err != nil {
-		return false, err
+	w, err := c.wait()
+	if err != nil {
+		return err
 	}
-	defer c.release()
-	return f(uintptr(c.fd)), nil
+	return await(w.raw, f)
 }
 
 func (r rawConn) Control(f func(fd uintptr)) error { return r.failed("raw-control", r.control(f)) }
