@@ -95,12 +95,22 @@ func TestWhatCountsAgainstABackendIsASetting(t *testing.T) {
 // in; that nobody listens is not the requests' doing.
 func TestSoftFailuresLeaveHalfOfTheBackends(t *testing.T) {
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		s, _ := newCountings(t, mode, 3, map[string]func(*testkit.Peer){"/poison": closes}, stack.With("HEALTH_PASSIVE_FALL", "2"))
+		s, all := newCountings(t, mode, 3, map[string]func(*testkit.Peer){"/poison": closes}, stack.With("HEALTH_PASSIVE_FALL", "2"))
+		poison := func() { require.Equal(t, http.StatusBadGateway, s.Get("/poison").StatusCode) }
+		goneTwice := func() bool {
+			return slices.ContainsFunc(all, func(c *counting) bool {
+				return strings.Count(s.Proxy.Log(), "backend=http://"+c.addr+" from=up to=down ") == 2
+			})
+		}
+		// A probe brings each back at once, but only once within an interval: the
+		// first to go twice stays away.
+		for deadline := time.Now().Add(stack.Patience); !goneTwice(); poison() {
+			require.True(t, time.Now().Before(deadline), "every backend is in")
+		}
 		for range 30 {
-			require.Equal(t, http.StatusBadGateway, s.Get("/poison").StatusCode)
+			poison()
 		}
 		s.Spread(4)
-		// A probe brings each back at once, but only once within an interval.
 		log := s.Proxy.Log()
 		require.Equal(t, 1, strings.Count(log, " to=down ")-strings.Count(log, " from=down "), "that are down in the end")
 

@@ -387,12 +387,21 @@ func TestLogsFollowAReload(t *testing.T) {
 	a := newSample(t, "a")
 	f := startFiled(t, file(`"$schema": ""`, a))
 	logs := func(text string) string { return strings.Replace(file("", a), `"level": "debug"`, text, 1) }
-	f.get("/1?q")
+	p := testkit.Dial(t, f.addr)
+	get := func(path string) {
+		t.Helper()
+		for _, target := range []string{path, "/"} { // what is answered after another is so when that is over and logged
+			p.Sendf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", target)
+			response, _ := p.Response(http.MethodGet)
+			require.Equal(t, http.StatusOK, response.StatusCode)
+		}
+	}
+	get("/1?q")
 	f.reload(logs(`"level": "debug", "access": false`))
-	f.get("/2?q")
+	get("/2?q")
 	f.reload(logs(`"level": "info", "query": true`))
 	before := len(f.log.String())
-	f.get("/3?q")
+	get("/3?q")
 	require.NotContains(t, f.log.String()[before:], "level=DEBUG")
 	f.stop()
 	require.NoError(t, f.ended())
