@@ -138,9 +138,9 @@ func TestTunnelEndsWhenItIsSilentInBothDirections(t *testing.T) {
 				p.AwaitEnd()
 			})}, func(c *config.Config) { c.Timeouts.TunnelIdle = limit })
 			p := r.dial()
+			start := time.Now() // before the backend begins to talk
 			p.Send(upgrade)
 			p.Head()
-			start := time.Now()
 			talks.client(p)
 			p.AwaitEnd()
 			require.Greater(t, time.Since(start), 4*limit/3+limit, "progress moves the deadline")
