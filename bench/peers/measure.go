@@ -43,7 +43,7 @@ func (b *bench) measure(ctx context.Context) error {
 func (b *bench) measureLatency(ctx context.Context) error {
 	peak := lab.Median(b.rows[0].rate)
 	b.paces = [2]float64{peak / 2, peak / 4}
-	for range b.rounds {
+	for range latencyRounds * b.rounds {
 		for _, r := range b.rows {
 			if r.variant {
 				continue
@@ -160,8 +160,12 @@ func (b *bench) times(r *row) (t times, err error) {
 	return t, err
 }
 
-// latencyTime is short, for at a fixed rate there is little to wait for.
-const latencyTime = 500 * time.Millisecond
+// At a fixed rate there is little to wait for, so that a measurement is short;
+// but its p99 may be several times the next one's, so that there are more.
+const (
+	latencyTime   = 500 * time.Millisecond
+	latencyRounds = 3 // for each round of the others
+)
 
 // latency loads the program at the same rate as every other.
 func (b *bench) latency(ctx context.Context, r *row, pace int) error {

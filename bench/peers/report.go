@@ -39,7 +39,7 @@ func (b *bench) everything() string {
 	fmt.Fprintf(&text, "- %s is as it is by default, with its own HTTP/1.1; \"%s\" is the same program with `%s`.\n", self, reference, onReference)
 	fmt.Fprintf(&text, "\n### Cost at full load\n\n%s\n### Go's settings, at full load, in the net/http plane\n\n%s", b.costs(), b.settings())
 	for i, rate := range b.paces {
-		fmt.Fprintf(&text, "\n### Latency at %.0f requests/s\n\n%s", rate, b.latencies(i))
+		fmt.Fprintf(&text, "\n### Latency at %.0f requests/s\n\n%d rounds of %v.\n\n%s", rate, latencyRounds*b.rounds, latencyTime, b.latencies(i))
 	}
 	return text.String()
 }

@@ -27,13 +27,13 @@ func (b *bench) costs() *lab.Table {
 // latencies are those at one of the fixed rates.
 func (b *bench) latencies(pace int) *lab.Table {
 	base := b.rows[0].paced[pace]
-	t := lab.NewTable("", "p50 ms", "p99 ms", "smallest p99", "largest p99", "requests/s reached", "CPU us/request", "of "+b.rows[0].name)
+	t := lab.NewTable("", "p50 ms", "p99 ms", "of "+b.rows[0].name, "smallest p99", "largest p99", "requests/s reached", "CPU us/request", "of "+b.rows[0].name)
 	for _, r := range b.rows {
 		if r.variant {
 			continue
 		}
 		p := r.paced[pace]
-		t.Row(r.name, lab.Millis(lab.Median(p.p50)), lab.Millis(lab.Median(p.p99)), lab.Millis(slices.Min(p.p99)), lab.Millis(slices.Max(p.p99)),
+		t.Row(r.name, lab.Millis(lab.Median(p.p50)), lab.Millis(lab.Median(p.p99)), lab.Spread(lab.Ratios(p.p99, base.p99)), lab.Millis(slices.Min(p.p99)), lab.Millis(slices.Max(p.p99)),
 			fmt.Sprintf("%.0f", lab.Median(p.rate)), micros(lab.Median(p.cpu)), lab.Spread(lab.Ratios(p.cpu, base.cpu)))
 	}
 	return t
