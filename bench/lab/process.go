@@ -102,6 +102,21 @@ func (p *Process) Stop() {
 	}
 }
 
+// Stay has this program run on the core alone, from its start: unless it does,
+// it is started anew. What it does itself then takes nothing from what has the
+// other core.
+func Stay(core int) error {
+	here := strconv.Itoa(core)
+	if field("/proc/self/status", "Cpus_allowed_list") == here {
+		return nil
+	}
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(taskset, append([]string{"taskset", "-c", here}, os.Args...), os.Environ())
+}
+
 // FreeAddr is a loopback address that nobody listens on.
 func FreeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -41,6 +41,9 @@ func main() {
 	flag.StringVar(&o.command, "command", "make bench-peers", "how to get the page again, for the page")
 	flag.Parse()
 	lab.Main("peers", func(ctx context.Context) error {
+		if err := lab.Stay(lab.LoadCore); err != nil { // for lab.Pace is load
+			return err
+		}
 		chosen, err := choose(*list)
 		if err != nil {
 			return err
