@@ -37,13 +37,11 @@ type conn struct {
 	full     bool          // the last read filled the buffer, or would have
 	took     bool          // something of the last writes was taken
 	reset    bool          // a write was told so; a read may now see but an end
-	peeked   bool          // nothing
 	taking   waitFor       // of the write under way
 
 	// For the raw operations, which tell nothing by themselves.
 	readSome, writeSome func(fd uintptr) (done bool)
 	askSome             func(fd uintptr) (done bool) // nil until it is used
-	peek                func(fd uintptr)
 	readErr, writeErr   error
 	rest                []byte // to be written
 	pipe                *pipe  // what was read into it, instead of into in
@@ -263,12 +261,10 @@ func (c *conn) stop(cause hop.Cause) {
 
 // quiet reports whether nothing has come over a connection that nobody asked
 // anything: only then may it be used again (RFC 9112, 9.2 and 11.1).
-func (c *conn) quiet() bool {
+func (c *conn) quiet() (quiet bool) {
 	if c.socket != nil {
-		if c.peek == nil {
-			c.peek = func(fd uintptr) { c.peeked = socket.Quiet(fd) }
-		}
-		return c.socket.Control(c.peek) == nil && c.peeked
+		err := c.socket.Control(func(fd uintptr) { quiet = socket.Quiet(fd) })
+		return err == nil && quiet
 	}
 	var b [1]byte
 	c.Conn.SetReadDeadline(longAgo)
@@ -279,13 +275,7 @@ func (c *conn) quiet() bool {
 
 // looksQuiet is quiet for a connection that another goroutine may take
 // meanwhile.
-func (c *conn) looksQuiet() (quiet bool) {
-	if c.socket == nil {
-		return true
-	}
-	err := c.socket.Control(func(fd uintptr) { quiet = socket.Quiet(fd) })
-	return err == nil && quiet
-}
+func (c *conn) looksQuiet() bool { return c.socket == nil || c.quiet() }
 
 // gone reports whether the client has ended the connection. half says that a
 // FIN alone is not the end.
