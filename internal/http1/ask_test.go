@@ -4,7 +4,10 @@ package http1
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,45 +144,60 @@ func TestRequestThatIsNotTakenAtOncePassesWhole(t *testing.T) {
 func TestConnectionThatIsNotQuietIsNotUsed(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
 	requests := map[string][]string{"GET": {plainGet}, "POST": {post + "once"}, "POST in parts": {post + "on", "ce"}}
-	for end, leave := range map[string]func(*testkit.Peer){
-		"FIN":   (*testkit.Peer).CloseWrite,
-		"RST":   (*testkit.Peer).Reset,
-		"bytes": func(p *testkit.Peer) { p.Send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nothers") },
+	for end, leave := range map[string]func(over, p *testkit.Peer){
+		"FIN":   func(over, _ *testkit.Peer) { over.CloseWrite() },
+		"RST":   func(over, _ *testkit.Peer) { over.Reset() },
+		"bytes": func(_, p *testkit.Peer) { p.Send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nothers") },
 	} {
 		for kind, parts := range requests {
-			t.Run(end+", "+kind, func(t *testing.T) {
-				var connections atomic.Int64
-				leaving, late := make(chan bool), make(chan string, 1)
-				r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
-					first := connections.Add(1) == 1
-					_, body := p.Request()
-					p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-					if first {
-						<-leaving
-						leave(p)
-						rest, _ := p.Rest()
-						late <- rest
-					}
-				})})
-				p := r.dial()
-				p.Send(plainGet)
-				p.Response("GET")
-				r.ended(hop.None, 200, false)
-				close(leaving)
-				requireNotQuiet(t, r.plane.upstreamOf(r.pool.Backends()[0]))
-				for _, part := range parts {
-					p.Send(part)
-				}
-				response, body := p.Response("POST")
-				require.Equal(t, 200, response.StatusCode)
-				require.Equal(t, kind != "GET", body == "once")
-				record := r.record()
-				require.Equal(t, hop.None, record.Cause)
-				require.Len(t, record.Attempts, 1, "nothing was tried over the other")
-				require.Empty(t, <-late)
-			})
+			for _, scheme := range []string{"http", "https"} {
+				t.Run(end+", "+kind+", "+scheme, func(t *testing.T) { requireNotUsed(t, scheme, leave, kind, parts) })
+			}
 		}
 	}
+}
+
+func requireNotUsed(t *testing.T, scheme string, leave func(over, p *testkit.Peer), kind string, parts []string) {
+	var connections atomic.Int64
+	leaving, late := make(chan bool), make(chan string, 1)
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	r := newRig(t, []string{scheme + "://" + testkit.Script(t, func(over *testkit.Peer) {
+		p := over
+		if scheme == "https" {
+			p = testkit.NewPeer(t, tls.Server(over.Conn, certified.TLS))
+		}
+		first := connections.Add(1) == 1
+		_, body := p.Request()
+		p.Sendf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		if first {
+			<-leaving
+			leave(over, p)
+			rest, _ := p.Rest()
+			late <- rest
+		}
+	})})
+	u := r.plane.upstreamOf(r.pool.Backends()[0])
+	if u.tls != nil {
+		u.tls.RootCAs = x509.NewCertPool()
+		u.tls.RootCAs.AddCert(certified.Certificate())
+	}
+	p := r.dial()
+	p.Send(plainGet)
+	p.Response("GET")
+	r.ended(hop.None, 200, false)
+	close(leaving)
+	requireNotQuiet(t, u)
+	for _, part := range parts {
+		p.Send(part)
+	}
+	response, body := p.Response("POST")
+	require.Equal(t, 200, response.StatusCode)
+	require.Equal(t, kind != "GET", body == "once")
+	record := r.record()
+	require.Equal(t, hop.None, record.Cause)
+	require.Len(t, record.Attempts, 1, "nothing was tried over the other")
+	require.Empty(t, <-late)
 }
 
 // requireNotQuiet waits until something has come over the unused connection, or

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ type conn struct {
 	net.Conn
 	outer   *netconn.Conn   // a client's, which is closed through it
 	socket  syscall.RawConn // nil: reading and writing is up to Conn
+	beneath syscall.RawConn // the socket, also of a connection with TLS; nil: there is none to look at
 	sweeper *sweeper
 	class   *class // of in
 	in      *buffer
@@ -53,11 +55,23 @@ type conn struct {
 // upstream's, and is not copied from there.
 func (c *conn) open(inner net.Conn, s *sweeper, class *class) {
 	c.Conn, c.sweeper, c.class = inner, s, class
-	if s, ok := inner.(syscall.Conn); ok && socket.Raw {
-		c.socket, _ = s.SyscallConn() // fails only on a closed connection
+	if c.socket = rawOf(inner); c.socket != nil {
 		c.readSome, c.writeSome = c.rawRead, c.rawWrite
 	}
+	c.beneath = c.socket
+	if over, ok := inner.(*tls.Conn); ok {
+		c.beneath = rawOf(over.NetConn())
+	}
 	s.add(c)
+}
+
+func rawOf(inner net.Conn) syscall.RawConn {
+	s, ok := inner.(syscall.Conn)
+	if !ok || !socket.Raw {
+		return nil
+	}
+	raw, _ := s.SyscallConn() // fails only on a closed connection
+	return raw
 }
 
 // fill waits for bytes and adds them to c.in. Views into that do not hold any
@@ -260,11 +274,11 @@ func (c *conn) stop(cause hop.Cause) {
 }
 
 // quiet reports whether nothing has come over a connection that nobody asked
-// anything: only then may it be used again (RFC 9112, 9.2 and 11.1).
-func (c *conn) quiet() (quiet bool) {
-	if c.socket != nil {
-		err := c.socket.Control(func(fd uintptr) { quiet = socket.Quiet(fd) })
-		return err == nil && quiet
+// anything: only then may it be used again (RFC 9112, 9.2 and 11.1). TLS may have
+// read more than it was asked for.
+func (c *conn) quiet() bool {
+	if quiet := c.looksQuiet(); !quiet || c.socket != nil {
+		return quiet
 	}
 	var b [1]byte
 	c.Conn.SetReadDeadline(longAgo)
@@ -274,8 +288,14 @@ func (c *conn) quiet() (quiet bool) {
 }
 
 // looksQuiet is quiet for a connection that another goroutine may take
-// meanwhile.
-func (c *conn) looksQuiet() bool { return c.socket == nil || c.quiet() }
+// meanwhile, as far as the socket tells.
+func (c *conn) looksQuiet() (quiet bool) {
+	if c.beneath == nil {
+		return true
+	}
+	err := c.beneath.Control(func(fd uintptr) { quiet = socket.Quiet(fd) })
+	return err == nil && quiet
+}
 
 // gone reports whether the client has ended the connection. half says that a
 // FIN alone is not the end.
