@@ -255,24 +255,26 @@ func TestBodyThatStopsIsCut(t *testing.T) {
 		"/neither": hang(ok + "Connection: close\r\n\r\nhalf"),
 	}
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		s := newHostile(t, mode, scripts, stack.With("BACKEND_BODY_TIMEOUT", "200ms"))
-		for path := range scripts {
-			for version, request := range versions {
-				client := s.Dial()
-				client.Sendf(request, path)
-				response, err := http.ReadResponse(client.R, nil)
-				require.NoError(t, err)
-				half := make([]byte, 4)
-				_, err = io.ReadFull(response.Body, half)
-				require.NoError(t, err)
-				require.Equal(t, "half", string(half))
-				_, err = io.ReadAll(response.Body)
-				require.Error(t, err, "a clean end, %s of %s", version, path)
-				requireEnded(t, err)
+		for setting, cause := range map[string]string{"BACKEND_BODY_TIMEOUT": "backend_body_timeout", "TOTAL_TIMEOUT": "total_timeout"} {
+			s := newHostile(t, mode, scripts, stack.With(setting, "200ms"))
+			for path := range scripts {
+				for version, request := range versions {
+					client := s.Dial()
+					client.Sendf(request, path)
+					response, err := http.ReadResponse(client.R, nil)
+					require.NoError(t, err)
+					half := make([]byte, 4)
+					_, err = io.ReadFull(response.Body, half)
+					require.NoError(t, err)
+					require.Equal(t, "half", string(half))
+					_, err = io.ReadAll(response.Body)
+					require.Error(t, err, "a clean end, %s of %s", version, path)
+					requireEnded(t, err)
+				}
+				require.Equal(t, cause, s.Proxy.AwaitRecord(path)["cause"])
 			}
-			require.Equal(t, "backend_body_timeout", s.Proxy.AwaitRecord(path)["cause"])
+			requireWell(t, s)
 		}
-		requireWell(t, s)
 	})
 }
 

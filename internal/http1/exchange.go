@@ -47,7 +47,6 @@ type exchange struct {
 	out      []byte // to the client
 	explains bool   // to the client how its response came to be
 	keep     bool   // the client's connection, for another request
-	reset    bool   // the client's connection ends with a reset
 
 	mu        sync.Mutex // of what goes to the client before the final head
 	continued bool       // 100 Continue was sent
@@ -80,7 +79,7 @@ func (p *Plane) open(c *client) *exchange {
 	x.request.reset()
 	x.body.start(noBody, 0)
 	x.content.start(noBody, 0)
-	x.keep, x.answered, x.reset, x.leased = false, false, false, false
+	x.keep, x.answered, x.leased = false, false, false
 	x.continued, x.suspect, x.explains = false, false, false
 	return x
 }
@@ -121,7 +120,7 @@ func (x *exchange) run() (keep bool) {
 	}
 	x.record.Cause = cause
 	if cause != hop.None && x.answered {
-		x.cut(cause)
+		x.cut()
 	} else if cause != hop.None {
 		x.answer(cause)
 	}
@@ -249,10 +248,10 @@ func (x *exchange) finish() {
 	if r.Status == 0 {
 		r.Status = r.Cause.Status()
 	}
-	r.Received += x.body.passed
+	r.Received = x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)
-	if !x.keep && !x.reset && !x.plane.closing.Load() && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
+	if !x.keep && !x.plane.closing.Load() && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
 		x.client.outer.StopReading()
 	}
 }
@@ -271,6 +270,9 @@ func (x *exchange) abandon() {
 		x.backend.shut()
 	}
 	x.record.Cause = hop.Internal
+	if x.answered {
+		x.cut()
+	}
 	x.finish()
 	x.client.outer.SetBusy(false)
 }

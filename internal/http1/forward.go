@@ -210,10 +210,9 @@ func (x *exchange) reason(o hop.Outcome, err error) string {
 
 // cut sees to it that a client cannot take a part of a response for all of it:
 // without a length or chunks only a reset tells (RFC 9112, 8).
-func (x *exchange) cut(cause hop.Cause) {
+func (x *exchange) cut() {
 	x.keep = false
-	if x.request.minor == 0 && !x.content.done && cause.Party() == hop.Backend {
-		x.reset = true
+	if x.request.minor == 0 && !x.content.done {
 		x.client.outer.Reset()
 	}
 }

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"math"
 
 	"go-proxy/internal/hop"
@@ -19,44 +20,32 @@ func (x *exchange) tunnel() (hop.Cause, error) {
 		return orGone(cause), err
 	}
 	c.class = medium
-	uploaded := make(chan carried, 1)
-	go func() { uploaded <- x.carry(c, b, theBackendToTake) }()
-	down := x.carry(b, c, theClientToTake)
-	up := <-uploaded
-	x.record.Received, x.record.Sent = up.bytes, down.bytes
-	if down.cause != hop.None {
-		return down.cause, nil
-	}
-	return up.cause, nil
-}
-
-// carried is what became of one direction.
-type carried struct {
-	bytes int64
-	cause hop.Cause
+	uploaded := make(chan hop.Cause, 1)
+	go func() { uploaded <- x.carry(c, b, theBackendToTake, &x.body.passed) }()
+	down := x.carry(b, c, theClientToTake, &x.record.Sent)
+	return cmp.Or(down, <-uploaded), nil
 }
 
 // carry carries bytes until from has ended, and passes that on. What breaks one
 // direction ends the other, too.
-func (x *exchange) carry(from, to *conn, taking waitFor) (all carried) {
+func (x *exchange) carry(from, to *conn, taking waitFor, passed *int64) (cause hop.Cause) {
 	whole := false
 	defer func() {
 		if x.plane.caught(recover()) {
-			all.cause = hop.Internal
+			cause = hop.Internal
 		}
 		if !whole {
-			from.stop(all.cause)
-			to.stop(all.cause)
+			from.stop(cause)
+			to.stop(cause)
 		}
 	}()
 	for {
 		data := from.in.data()
 		if n := len(data) + from.pipe.size(); n > 0 {
 			if cause, err := to.passOn(taking, from, data); err != nil {
-				all.cause = cause
-				return all
+				return cause
 			}
-			all.bytes += int64(n)
+			*passed += int64(n)
 			from.in.consume(len(data))
 		}
 		cause, err := from.readFor(to, theTunnel, math.MaxInt64)
@@ -64,11 +53,10 @@ func (x *exchange) carry(from, to *conn, taking waitFor) (all carried) {
 		if cause == hop.None && isEnd(err) {
 			whole = true
 			to.closeWrite()
-			return all
+			return hop.None
 		}
 		if cause != hop.None || err != nil {
-			all.cause = cause
-			return all
+			return cause
 		}
 	}
 }

@@ -16,9 +16,10 @@ const (
 // request, and Close lingers.
 func (c *Conn) StopReading() { c.deaf.Store(true) }
 
-// Reset makes Close send a reset instead of a FIN, so that the peer cannot
-// take what it has got for all there is.
+// Reset makes Close send a reset instead of a FIN, also after StopReading, so
+// that the peer cannot take what it has got for all there is.
 func (c *Conn) Reset() {
+	c.reset.Store(true)
 	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0) // fails only on a closed connection
 	}
@@ -45,7 +46,7 @@ func (c *Conn) Close() error {
 	if f := c.watch.Swap(nil); f != nil {
 		defer (*f)()
 	}
-	if c.deaf.Load() && c.CloseWrite() == nil {
+	if c.deaf.Load() && !c.reset.Load() && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 		io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}

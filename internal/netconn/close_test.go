@@ -87,6 +87,23 @@ func TestALingeringCloseSendsFINThenReadsThenCloses(t *testing.T) {
 	})
 }
 
+// Whoever resets has something to say that a FIN would deny.
+func TestResetIsSentAlsoAfterStopReading(t *testing.T) {
+	for name, end := range map[string][2]func(*netconn.Conn){
+		"before": {(*netconn.Conn).Reset, (*netconn.Conn).StopReading},
+		"after":  {(*netconn.Conn).StopReading, (*netconn.Conn).Reset},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := tcp(t)
+			end[0](ours)
+			end[1](ours)
+			require.NoError(t, ours.Close())
+			_, err := theirs.Read(make([]byte, 1))
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+		})
+	}
+}
+
 func TestLingeringIsBoundedInTime(t *testing.T) {
 	for name, pause := range map[string]time.Duration{"silent": time.Hour, "busy": time.Millisecond} {
 		t.Run(name, func(t *testing.T) {

@@ -28,6 +28,7 @@ type Conn struct {
 	grace    time.Duration          // see ReadFirst
 	pinned   atomic.Bool            // somebody else's write deadline is in force
 	deaf     atomic.Bool
+	reset    atomic.Bool
 	busy     atomic.Bool
 	closed   atomic.Bool
 }
