@@ -16,12 +16,13 @@ func (x *exchange) acquire() hop.Cause {
 		p.CountRequest()
 	}
 	x.policyKey = x.key()
+	lease, err := pool.Lease{}, pool.ErrNoneLeft
 	if private := x.client.private; private != nil {
-		if lease, err := p.AcquireThis(private.upstream.backend); err != pool.ErrNoneLeft {
-			return x.take(pool.Answer{Lease: lease, Err: err})
-		}
+		lease, err = p.AcquireThis(private.upstream.backend)
 	}
-	lease, err := p.Acquire(x.policyKey)
+	if err == pool.ErrNoneLeft {
+		lease, err = p.Acquire(x.policyKey)
+	}
 	if err == pool.ErrOverloaded {
 		return x.queue()
 	}

@@ -38,7 +38,8 @@
 // goes by a pipe of the kernel's instead of a buffer (readFor, passOn).
 //
 // A connection holds a buffer only while there is something in it: one that
-// waits tries to read, gives the buffer back, and sleeps.
+// waits tries to read, gives the buffer back, and sleeps. Only what TLS reads
+// waits with one.
 //
 // # Time
 //

@@ -30,6 +30,9 @@ func (x *exchange) begin() {
 
 // bound bounds connecting by what ends first, the attempt or the exchange.
 func (x *exchange) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !x.settings.Bounded() {
+		return ctx, func() {}
+	}
 	t, ends, cause := x.settings.Timeouts, x.ends, hop.TotalTimeout
 	if attempt := time.Now().Add(t.Attempt); t.Attempt > 0 && (t.Total == 0 || attempt.Before(ends)) {
 		ends, cause = attempt, hop.AttemptTimeout

@@ -94,27 +94,26 @@ func (x *exchange) note(o hop.Outcome) {
 	x.record.Attempts = append(x.record.Attempts, a)
 }
 
-// connect takes a connection to the backend.
+// connect takes a connection to the backend: the client's own, an unused one, or
+// a new one.
 func (x *exchange) connect() (hop.Cause, error) {
-	due, ctx := x.attemptDue(), x.plane.ctx
-	x.backend = nil
-	if private := x.client.private; private != nil {
-		x.client.private = nil
-		if private.upstream.backend == x.lease.Backend {
-			x.backend, private.reused = private, true
-			private.due.set(due)
-			return hop.None, nil
-		}
-		private.shut()
+	due, u := x.attemptDue(), x.plane.upstreamOf(x.lease.Backend)
+	b := x.client.private
+	x.client.private = nil
+	if b != nil && (b.upstream != u || !u.current(b)) {
+		b.shut()
+		b = nil
 	}
-	if x.settings.Bounded() {
-		within, cancel := x.bound(ctx)
+	if b == nil {
+		b = u.pop()
+	}
+	if b == nil {
+		ctx, cancel := x.bound(x.plane.ctx)
 		defer cancel()
-		ctx = within
-	}
-	b, failure := x.plane.upstreamOf(x.lease.Backend).get(ctx)
-	if failure != nil {
-		return x.notConnected(ctx, failure)
+		var failure *hop.Failure
+		if b, failure = u.dial(ctx); failure != nil {
+			return x.notConnected(ctx, failure)
+		}
 	}
 	b.due.set(due)
 	x.backend = b
@@ -170,6 +169,7 @@ func (x *exchange) mayRepeat() bool {
 func (x *exchange) dismiss(cause hop.Cause) {
 	b := x.backend
 	x.backend = nil
+	b.reused = true // if it is
 	exact := cause == hop.None && x.next.Backend == nil && x.sentWhole && x.content.done && x.content.framing != untilClose && len(b.in.data()) == 0
 	switch {
 	case !exact || !x.response.reusable() || x.response.status == 101 || b.stopped.Load() != 0:
@@ -179,7 +179,7 @@ func (x *exchange) dismiss(cause hop.Cause) {
 		b.giveBack()
 		x.client.private = b
 	default:
-		x.plane.upstreamOf(x.lease.Backend).put(b)
+		b.upstream.put(b)
 	}
 }
 

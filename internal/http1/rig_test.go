@@ -69,7 +69,8 @@ func dialBackend(ctx context.Context, b *pool.Backend) (net.Conn, error) {
 
 // testPool has all backends up.
 func testPool(c *config.Config, changed func(pool.Change)) *pool.ServerPool {
-	judging := pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: c.Health.PassiveFall}, Policy: c.Balancing.Policy}
+	judging := pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: c.Health.PassiveFall}, Policy: c.Balancing.Policy,
+		BackendMaxInFlight: c.Bounds.BackendInFlight, Queue: c.Bounds.Queue}
 	p := pool.New(c.Backends, judging, changed)
 	for _, b := range p.Backends() {
 		p.ObserveProbe(b, nil)

@@ -1,6 +1,9 @@
 package http1
 
-import "syscall"
+import (
+	"encoding/binary"
+	"syscall"
+)
 
 // States of a TCP connection (Linux, net/tcp_states.h).
 const (
@@ -11,10 +14,12 @@ const (
 // peerGone asks for the state of the connection, since what has come before a
 // FIN may not have been read.
 func peerGone(socket syscall.RawConn, half bool) bool {
-	state := 0
+	var state byte
 	err := socket.Control(func(fd uintptr) {
 		info, _ := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
-		state = info & 0xff // tcpi_state, the first byte of a little-endian struct
+		var first [4]byte
+		binary.NativeEndian.PutUint32(first[:], uint32(info))
+		state = first[0] // tcpi_state
 	})
 	return err == nil && (state == tcpClose || state == tcpCloseWait && !half)
 }

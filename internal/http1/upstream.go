@@ -38,15 +38,10 @@ func newUpstream(b *pool.Backend, p *Plane) *upstream {
 
 func (u *upstream) settings() *settings { return u.plane.settings.Load() }
 
-// get returns an unused connection, or connects.
-func (u *upstream) get(ctx context.Context) (*conn, *hop.Failure) {
-	if c := u.pop(); c != nil {
-		c.reused = true
-		return c, nil
-	}
-	return u.dial(ctx)
-}
+// current reports whether the connection leads to where the backend is now.
+func (u *upstream) current(c *conn) bool { return c.age == u.age.Load() && !u.cut.Load() }
 
+// pop returns an unused connection, or nil.
 func (u *upstream) pop() *conn {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -63,15 +58,17 @@ func (u *upstream) pop() *conn {
 func (u *upstream) put(c *conn) {
 	c.giveBack()
 	c.idle = c.sweeper.now.Load()
-	if c.age != u.age.Load() || u.cut.Load() || !u.push(c, u.settings().Limits.IdleConns) {
+	if !u.push(c, u.settings().Limits.IdleConns) {
 		c.shut()
 	}
 }
 
+// push looks while it has the lock, so that who drops what is not current finds
+// all of it.
 func (u *upstream) push(c *conn, most int) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.idle) >= most {
+	if len(u.idle) >= most || !u.current(c) {
 		return false
 	}
 	u.idle = append(u.idle, c)

@@ -63,10 +63,19 @@ func (p *Plane) Cut(b *pool.Backend) {
 }
 
 // Forget closes what connections there are to a backend that was removed and
-// has nothing in flight.
+// has nothing in flight, also those that clients have logged in on.
 func (p *Plane) Forget(b *pool.Backend) {
 	p.Cut(b)
 	p.DropIdle(b)
+	var private []*conn
+	p.sweeper.each(func(c *conn) {
+		if c.upstream != nil && c.upstream.backend == b {
+			private = append(private, c)
+		}
+	})
+	for _, c := range private {
+		c.Conn.Close() // who has it shuts it
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	after := maps.Clone(*p.upstreams.Load())
