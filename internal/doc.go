@@ -20,7 +20,7 @@
 //	testkit        peers that tests misbehave with
 //
 // A package imports only from groups below its own, never sideways, but for
-// exchange, which may use hop: scripts/check holds that. What a package needs
+// exchange, which may use hop and pool: scripts/check holds that. What a package needs
 // of a sibling, app passes in as a func or a small interface.
 //
 // A request comes in through server, is taken by a plane, which asks pool for a

@@ -1,6 +1,9 @@
 package hop
 
-import "net/netip"
+import (
+	"net"
+	"net/netip"
+)
 
 // Trusted are the peers whose forwarding fields are believed.
 type Trusted []netip.Prefix
@@ -22,4 +25,13 @@ func (t Trusted) Contains(peer string) bool {
 		}
 	}
 	return false
+}
+
+// HostOf is an address without its port, or all of it if it has none.
+func HostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
 }

@@ -3,6 +3,7 @@ package http1
 import (
 	"time"
 
+	records "go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
 )
@@ -31,13 +32,7 @@ func (x *exchange) acquire() hop.Cause {
 
 func (x *exchange) take(a pool.Answer) hop.Cause {
 	x.lease, x.leased = a.Lease, a.Err == nil
-	switch a.Err {
-	case nil:
-		return hop.None
-	case pool.ErrNoneAlive:
-		return hop.NoBackendAlive
-	}
-	return hop.Overloaded
+	return records.NoLease(a.Err)
 }
 
 // queue waits for a lease, as long as that may take and the client is there.
@@ -58,22 +53,17 @@ func (x *exchange) queue() hop.Cause {
 		case <-over.C:
 			return x.take(w.Leave())
 		case <-x.plane.ctx.Done():
-			return x.leave(w, hop.Shutdown)
+			w.GiveUp()
+			return hop.Shutdown
 		case <-look.C:
 		}
 		switch {
 		case x.late():
-			return x.leave(w, hop.TotalTimeout)
+			w.GiveUp()
+			return hop.TotalTimeout
 		case x.client.gone(x.settings.halfClose):
-			return x.leave(w, hop.ClientGone)
+			w.GiveUp()
+			return hop.ClientGone
 		}
 	}
-}
-
-// leave gives the place in the queue up, or the lease that just came.
-func (x *exchange) leave(w *pool.Waiter, cause hop.Cause) hop.Cause {
-	if a := w.Leave(); a.Err == nil {
-		a.Lease.Abandoned()
-	}
-	return cause
 }

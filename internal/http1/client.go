@@ -29,13 +29,7 @@ func newClient(p *Plane, accepted net.Conn) *client {
 }
 
 // host is the client's address without the port.
-func (c *client) host() string {
-	host, _, err := net.SplitHostPort(c.addr)
-	if err != nil {
-		return c.addr
-	}
-	return host
-}
+func (c *client) host() string { return hop.HostOf(c.addr) }
 
 // begin serves the client when it has said something, or is not to be waited for
 // any longer.
@@ -54,7 +48,7 @@ func (c *client) start() { c.plane.crew.serve(c) }
 func (c *client) serve() {
 	defer c.plane.running.Done()
 	defer c.end()
-	for first := theFirstRequest; c.awaitRequest(first); first = aRequest {
+	for c.awaitRequest() {
 		c.current = c.plane.open(c)
 		keep := c.current.run()
 		c.current.close()
@@ -65,16 +59,14 @@ func (c *client) serve() {
 	}
 }
 
-// awaitRequest waits for the first byte of a request. Meanwhile the connection
-// holds no buffer.
-func (c *client) awaitRequest(f waitFor) bool {
+// awaitRequest waits for the first byte of a request; for that of the first since
+// the connection was accepted. Meanwhile it holds no buffer.
+func (c *client) awaitRequest() bool {
 	if len(c.in.data()) > 0 {
 		return !c.plane.draining.Load()
 	}
 	c.giveBack()
-	if f != theFirstRequest { // for which it is waited since it was accepted
-		c.reading.begin(f, c.sweeper.now.Load())
-	}
+	c.reading.renew(nothing, aRequest, c.sweeper.now.Load())
 	if c.plane.draining.Load() { // which may not have seen this wait
 		return false
 	}

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -191,12 +192,7 @@ func (c *conn) read(f waitFor) (hop.Cause, error) {
 }
 
 // endRead ends a wait that was begun for longer than one read.
-func (c *conn) endRead() hop.Cause {
-	if cause := c.reading.end(); cause != hop.None {
-		return cause
-	}
-	return hop.Cause(c.stopped.Load())
-}
+func (c *conn) endRead() hop.Cause { return cmp.Or(c.reading.end(), hop.Cause(c.stopped.Load())) }
 
 // write writes all of p. What of it is taken counts as progress.
 func (c *conn) write(f waitFor, p []byte) (hop.Cause, error) {
@@ -205,14 +201,12 @@ func (c *conn) write(f waitFor, p []byte) (hop.Cause, error) {
 	err := c.writeAll()
 	c.rest = nil
 	c.reset = c.reset || errors.Is(err, syscall.ECONNRESET)
-	if cause := c.writing.end(); cause != hop.None {
-		if err != nil {
-			return cause, err
-		}
-		c.stop(cause) // it was taken just in time, but the deadline that is over stays
-	}
+	cause := c.writing.end()
 	if err != nil {
-		return hop.Cause(c.stopped.Load()), err
+		return cmp.Or(cause, hop.Cause(c.stopped.Load())), err
+	}
+	if cause != hop.None {
+		c.stop(cause) // it was taken just in time, but the deadline that is over stays
 	}
 	return hop.None, nil
 }

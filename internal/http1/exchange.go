@@ -30,7 +30,6 @@ type exchange struct {
 	ends      time.Time // the exchange at the latest, if there is a limit
 	policyKey pool.Key
 	suspect   bool // see hop.Outcome
-	progress  hop.Progress
 	backend   *conn
 	silent    bool // the backend has sent nothing since it was asked
 
@@ -191,7 +190,7 @@ func (x *exchange) refuse() hop.Cause {
 // take it.
 func (x *exchange) answer(cause hop.Cause) {
 	x.keep = false
-	if cause == hop.ClientGone || x.plane.closing.Load() {
+	if cause == hop.ClientGone || x.plane.ctx.Err() != nil {
 		return
 	}
 	x.keep = cause.Party() != hop.Client && cause != hop.TotalTimeout && cause != hop.Internal && !x.mustClose()
@@ -251,7 +250,7 @@ func (x *exchange) finish() {
 	r.Received = x.body.passed
 	r.Duration = time.Since(r.Start)
 	x.plane.observe(r)
-	if !x.keep && !x.plane.closing.Load() && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
+	if !x.keep && x.plane.ctx.Err() == nil && (!x.body.done || r.Cause.Party() == hop.Client || len(x.client.in.data()) > 0) {
 		x.client.outer.StopReading()
 	}
 }

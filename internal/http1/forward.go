@@ -16,12 +16,6 @@ func (x *exchange) forward() hop.Cause {
 	if cause := x.acquire(); cause != hop.None {
 		return cause
 	}
-	return x.tries()
-}
-
-// tries tries one backend after the other until one answers, or none may be
-// tried any more.
-func (x *exchange) tries() hop.Cause {
 	if x.triesLeft() {
 		x.kept = append(x.kept[:0], x.raw...)
 	}
@@ -63,10 +57,10 @@ func (x *exchange) attempts() hop.Cause {
 	for {
 		cause, err := x.connect()
 		o := hop.Outcome{Cause: cause, Suspect: x.suspect}
-		x.progress = hop.Progress{Silent: true, Kept: x.isKept()}
+		progress := hop.Progress{Silent: true, Kept: x.isKept()}
 		if cause == hop.None {
 			o.Cause, err = x.attempt()
-			x.progress = hop.Progress{Sent: x.backend.took, Silent: x.silent, Kept: x.isKept()}
+			progress = hop.Progress{Sent: x.backend.took, Silent: x.silent, Kept: x.isKept()}
 			o.Stale = hop.Stale(o.Cause, x.backend.reused, x.silent)
 			o.Status = x.response.status
 			x.dismiss(o.Cause)
@@ -74,11 +68,11 @@ func (x *exchange) attempts() hop.Cause {
 		if err == notQuiet {
 			continue
 		}
-		if o.Stale && x.mayRepeat() {
+		if o.Stale && hop.MayRepeat(x.record.Method, progress) && x.client.stopped.Load() == 0 {
 			x.note(o)
 			continue
 		}
-		x.retries(o.Cause)
+		x.retries(o.Cause, progress)
 		x.note(o)
 		x.settle(o, err)
 		return o.Cause
@@ -125,7 +119,7 @@ func (x *exchange) notConnected(ctx context.Context, failure *hop.Failure) (hop.
 	if over, ok := errors.AsType[*hop.Failure](context.Cause(ctx)); ok {
 		return over.Cause, failure.Err
 	}
-	if x.plane.closing.Load() {
+	if x.plane.ctx.Err() != nil {
 		return hop.Shutdown, failure
 	}
 	return failure.Cause, failure.Err
@@ -135,7 +129,7 @@ func (x *exchange) notConnected(ctx context.Context, failure *hop.Failure) (hop.
 func (x *exchange) attempt() (hop.Cause, error) {
 	x.client.peer.Store(x.backend)
 	defer x.client.peer.Store(nil)
-	if x.plane.closing.Load() { // which may not have seen this connection
+	if x.plane.ctx.Err() != nil { // which may not have seen this connection
 		x.backend.stop(hop.Shutdown)
 	}
 	if x.backend.upstream.cut.Load() { // nor this
@@ -155,12 +149,6 @@ func (x *exchange) attempt() (hop.Cause, error) {
 // isKept reports whether all that was read of the request can be sent again.
 func (x *exchange) isKept() bool {
 	return x.replayable && x.body.passed <= x.settings.Limits.ReplayBytes
-}
-
-// mayRepeat reports whether the request may be sent again, and still has a
-// client.
-func (x *exchange) mayRepeat() bool {
-	return hop.MayRepeat(x.record.Method, x.progress) && x.client.stopped.Load() == 0
 }
 
 // dismiss keeps the connection if it is certain that both messages have ended
@@ -188,24 +176,7 @@ func (x *exchange) dismiss(cause hop.Cause) {
 func (x *exchange) settle(o hop.Outcome, err error) {
 	x.leased = false
 	x.tried = append(x.tried, x.lease.Backend)
-	switch x.settings.Counted.Judge(o) {
-	case hop.Answered:
-		x.lease.Succeeded()
-	case hop.Nothing:
-		x.lease.Abandoned()
-	case hop.Failed:
-		x.lease.Failed(x.reason(o, err))
-	case hop.FailedSoftly:
-		x.suspect = true
-		x.lease.FailedSoftly(x.reason(o, err))
-	}
-}
-
-// reason is what a failed attempt says to the operator.
-func (x *exchange) reason(o hop.Outcome, err error) string {
-	reason := o.Reason(err)
-	x.plane.log.Debug("attempt failed", "backend", x.lease.Backend, "reason", reason)
-	return reason
+	x.suspect = x.settings.Settle(&x.lease, o, err, x.plane.log)
 }
 
 // cut sees to it that a client cannot take a part of a response for all of it:

@@ -2,7 +2,6 @@ package http1
 
 import (
 	"sync/atomic"
-	"syscall"
 
 	"go-proxy/internal/hop"
 )
@@ -88,9 +87,6 @@ func (c *conn) readFor(to *conn, f waitFor, most int64) (hop.Cause, error) {
 	return cause, err
 }
 
-// noPipe is the error of a system that cannot do it.
-const noPipe = syscall.EINVAL
-
 // readPipe reads what there is into a pipe, which is not kept to wait. That it
 // has read nothing does not mean that there is nothing, nor that this is the
 // end: no pipe can be had, or none passes what is urgent (tcp(7)).
@@ -102,9 +98,6 @@ func (c *conn) readPipe(fd uintptr) (int, error) {
 	n, err := p.fill(fd, c.piping)
 	if n == 0 {
 		pipePool.release(p)
-		if err == noPipe {
-			err = nil
-		}
 		return 0, err
 	}
 	c.giveBack()

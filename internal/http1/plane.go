@@ -30,13 +30,12 @@ type Plane struct {
 	exchanges sync.Pool
 	crew      *crew
 
-	ctx       context.Context // of dialing
+	ctx       context.Context // of dialing; over, all is to end
 	cancel    context.CancelFunc
 	running   sync.WaitGroup // Serve and the connections
 	sweeping  sync.WaitGroup
 	stopSweep chan struct{}
 	draining  atomic.Bool
-	closing   atomic.Bool
 	closeOnce sync.Once
 
 	mu       sync.Mutex // of listener, and held to put others in place
@@ -127,7 +126,6 @@ func (p *Plane) stopAccepting() {
 func (p *Plane) Close() {
 	p.closeOnce.Do(func() {
 		p.stopAccepting()
-		p.closing.Store(true)
 		p.cancel()
 		p.sweeper.each(func(c *conn) { c.stop(hop.Shutdown) })
 		p.running.Wait()

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"cmp"
 	"os"
 	"syscall"
 
@@ -43,9 +44,7 @@ func (x *exchange) readFinal() (hop.Cause, error) {
 func (x *exchange) beginReceive() {
 	b, now := x.backend, x.plane.sweeper.now.Load()
 	if !x.upload.running {
-		if f, _ := b.reading.get(); f == nothing {
-			b.reading.begin(aResponseHead, now)
-		}
+		b.reading.renew(nothing, aResponseHead, now)
 		return
 	}
 	b.reading.begin(theUpload, now)
@@ -207,9 +206,4 @@ func (x *exchange) closed() (hop.Cause, error) {
 }
 
 // orGone is the cause of a failure to write to the client.
-func orGone(cause hop.Cause) hop.Cause {
-	if cause == hop.None {
-		return hop.ClientGone
-	}
-	return cause
-}
+func orGone(cause hop.Cause) hop.Cause { return cmp.Or(cause, hop.ClientGone) }

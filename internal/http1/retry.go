@@ -11,8 +11,8 @@ func (x *exchange) triesLeft() bool { return len(x.tried) < x.settings.Retries.M
 
 // retries takes another backend for a request that has failed, if it may be
 // tried there.
-func (x *exchange) retries(cause hop.Cause) {
-	if cause != hop.None && !x.answered && hop.MayRetry(x.record.Method, cause, x.progress) {
+func (x *exchange) retries(cause hop.Cause, progress hop.Progress) {
+	if cause != hop.None && !x.answered && hop.MayRetry(x.record.Method, cause, progress) {
 		x.takeNext()
 	}
 }

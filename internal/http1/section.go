@@ -31,16 +31,10 @@ func sectionEnd(p []byte, from int) (end, resume int) {
 // emptyLines is how many bytes of empty lines p begins with. They may come
 // before a request (RFC 9112, 2.2).
 func emptyLines(p []byte) (n int) {
-	for {
-		switch {
-		case bytes.HasPrefix(p[n:], []byte{'\n'}):
-			n++
-		case bytes.HasPrefix(p[n:], []byte{'\r', '\n'}):
-			n += 2
-		default:
-			return n
-		}
+	for line, rest := cutLine(p); rest != nil && len(line) == 0; line, rest = cutLine(rest) {
+		n = len(p) - len(rest)
 	}
+	return n
 }
 
 // cutLine splits the first line off, without its end.

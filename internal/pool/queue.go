@@ -57,6 +57,13 @@ func (w *Waiter) Leave() Answer {
 	return <-w.answer
 }
 
+// GiveUp is Leave for one who has no use for a lease any more.
+func (w *Waiter) GiveUp() {
+	if a := w.Leave(); a.Err == nil {
+		a.Lease.Abandoned()
+	}
+}
+
 // admit serves who waits, when there may be room.
 func (p *ServerPool) admit() {
 	if p.queue.length.Load() == 0 {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"time"
 
+	"go-proxy/internal/exchange"
 	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
 )
@@ -22,15 +23,7 @@ func (x *request) acquire() (pool.Lease, hop.Cause) {
 	return taken(pool.Answer{Lease: lease, Err: err})
 }
 
-func taken(a pool.Answer) (pool.Lease, hop.Cause) {
-	switch a.Err {
-	case nil:
-		return a.Lease, hop.None
-	case pool.ErrNoneAlive:
-		return a.Lease, hop.NoBackendAlive
-	}
-	return a.Lease, hop.Overloaded
-}
+func taken(a pool.Answer) (pool.Lease, hop.Cause) { return a.Lease, exchange.NoLease(a.Err) }
 
 // queue waits for a lease, as long as that may take and the client is there.
 func (x *request) queue() (pool.Lease, hop.Cause) {
@@ -48,8 +41,6 @@ func (x *request) queue() (pool.Lease, hop.Cause) {
 		return taken(w.Leave())
 	case <-x.in.Context().Done():
 	}
-	if a := w.Leave(); a.Err == nil {
-		a.Lease.Abandoned()
-	}
+	w.GiveUp()
 	return pool.Lease{}, x.interrupted()
 }

@@ -97,23 +97,7 @@ func (a *attempt) settle(o hop.Outcome, err error) {
 	if x.settings.Retries.Most > 0 {
 		x.tried = append(x.tried, a.lease.Backend)
 	}
-	result := x.settings.Counted.Judge(o)
-	switch result {
-	case hop.Answered:
-		a.lease.Succeeded()
-		return
-	case hop.Nothing:
-		a.lease.Abandoned()
-		return
-	}
-	reason := o.Reason(err)
-	x.proxy.log.Debug("attempt failed", "backend", a.lease.Backend, "reason", reason)
-	if result == hop.Failed {
-		a.lease.Failed(reason)
-		return
-	}
-	x.suspect = true
-	a.lease.FailedSoftly(reason)
+	x.suspect = x.settings.Settle(&a.lease, o, err, x.proxy.log)
 }
 
 // log adds the attempt to the record. The status is that of a response that was

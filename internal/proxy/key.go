@@ -1,9 +1,8 @@
 package proxy
 
 import (
-	"net"
-
 	"go-proxy/internal/exchange"
+	"go-proxy/internal/hop"
 	"go-proxy/internal/pool"
 )
 
@@ -29,13 +28,7 @@ func (x *request) Line(name string, n int) (value string, found bool) {
 }
 
 // Peer implements exchange.Asked.
-func (x *request) Peer() string {
-	host, _, err := net.SplitHostPort(x.in.RemoteAddr)
-	if err != nil {
-		return x.in.RemoteAddr
-	}
-	return host
-}
+func (x *request) Peer() string { return hop.HostOf(x.in.RemoteAddr) }
 
 // Trusts implements exchange.Asked.
 func (x *request) Trusts(address string) bool { return x.settings.Trusted.Contains(address) }

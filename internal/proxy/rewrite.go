@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -57,10 +56,7 @@ func restrictUpgrade(in *http.Request, out http.Header) {
 
 // setForwarded says who the client is, whatever a stranger said before.
 func setForwarded(trusted hop.Trusted, in *http.Request, out http.Header) {
-	client, _, err := net.SplitHostPort(in.RemoteAddr)
-	if err != nil {
-		client = in.RemoteAddr
-	}
+	client := hop.HostOf(in.RemoteAddr)
 	forwarded := [3]string{client, in.Host, "http"}
 	if in.TLS != nil {
 		forwarded[2] = "https"
