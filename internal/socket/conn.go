@@ -20,8 +20,7 @@ type Conn struct {
 
 	newcomers *newcomers
 	fresh     atomic.Bool // is among them
-	start     func()
-	watched   bool // by newcomers
+	start     func()      // nil: newcomers do not watch it
 
 	mu     sync.Mutex // held to make a waiter
 	waiter atomic.Pointer[waiter]
@@ -116,10 +115,7 @@ func (c *Conn) wait() (*waiter, error) {
 	}
 	c.newcomers.forget(c)
 	f := os.NewFile(uintptr(c.fd), "socket")
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
+	raw, _ := f.SyscallConn() // fails only on no file
 	w := &waiter{f, raw}
 	c.waiter.Store(w)
 	return w, nil

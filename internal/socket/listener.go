@@ -47,6 +47,7 @@ func Listen(l *net.TCPListener) (net.Listener, error) {
 		return l, nil
 	}
 	l.Close()
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // accepted sockets have it, too
 	ours := &Listener{fd: fd, addr: l.Addr(), newcomers: n}
 	ours.look = ours.lookAround
 	return ours, nil
@@ -110,7 +111,6 @@ func (c *Conn) accept(listener int) (err error) {
 		c.fd, err = sysAccept(listener, &peer)
 	}
 	if err == nil {
-		sysNoDelay(c.fd)
 		c.setPeer(&peer)
 	}
 	return err

@@ -59,7 +59,7 @@ func (s *newcomers) add(c *Conn, start func()) bool {
 		c.fresh.Store(false)
 		return false
 	}
-	c.start, c.watched = start, true
+	c.start = start
 	s.conns[int32(c.fd)] = c
 	return true
 }
@@ -69,10 +69,9 @@ func (s *newcomers) add(c *Conn, start func()) bool {
 func (s *newcomers) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.watched && !s.closed {
+	if c.start != nil && !s.closed {
 		sysUnwatch(s.fd, c.fd)
 	}
-	c.watched = false
 }
 
 // look begins those over which something has come. It reports whether there is

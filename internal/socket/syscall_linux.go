@@ -13,12 +13,6 @@ func sysAccept(fd int, peer *syscall.RawSockaddrInet6) (int, error) {
 		syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0, 0))
 }
 
-func sysNoDelay(fd int) {
-	on := uint32(1)
-	_, _, _ = syscall.RawSyscall6(syscall.SYS_SETSOCKOPT, uintptr(fd), syscall.IPPROTO_TCP, syscall.TCP_NODELAY,
-		uintptr(unsafe.Pointer(&on)), unsafe.Sizeof(on), 0) // fails only if the client has gone
-}
-
 func sysClose(fd int) { _, _, _ = syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 func sysDuplicate(fd uintptr) (int, error) {
