@@ -47,7 +47,9 @@
 // a wait is marked with the tick it began in, and the sweeper, which looks at
 // all connections four times a second, ends those that are overdue. It also
 // sees clients that have left while their backend is waited for, idle
-// connections that a backend has closed, and keeps the date.
+// connections that a backend has closed, and keeps the date. How often it looks
+// is up to the shortest time there is at the start: one that a reload makes
+// shorter than a second may end half a second late.
 //
 // # When a backend's connection is used again
 //
