@@ -3,6 +3,7 @@ package lab
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,7 +59,7 @@ func OwnTime() (total time.Duration) {
 
 // Machine describes what the figures were measured on.
 func Machine() string {
-	return fmt.Sprintf("%s, %d cores, %s, %s", field("/proc/cpuinfo", "model name"), runtime.NumCPU(),
+	return fmt.Sprintf("%s, %d cores, %s, %s", field("/proc/cpuinfo", "model name"), cores(),
 		memory(), strings.TrimSpace(said("uname", "-sr")))
 }
 
@@ -73,6 +74,12 @@ func Network() string {
 		whose = "a loopback of the bench's own, without a firewall"
 	}
 	return fmt.Sprintf("%s; TCP's congestion control is %s", whose, bytes.TrimSpace(control))
+}
+
+// cores counts those of the machine: this program may not run on all.
+func cores() int {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	return cmp.Or(strings.Count("\n"+string(text), "\nprocessor\t"), runtime.NumCPU())
 }
 
 func memory() string {

@@ -3,8 +3,9 @@
 //
 // Every proxy has one core, the load and the backends share the other. The
 // rounds are interleaved (A B C A B C ...), ratios are taken round by round,
-// and one program runs twice: what differs less than those two is a tie. Each
-// shape of load has processes, rounds and a section of the page of its own.
+// and ours and nginx run twice: what differs less than one and the same is a
+// tie. Each shape of load has processes, rounds and a section of the page of its
+// own.
 package main
 
 import (

@@ -23,7 +23,7 @@ type peer struct {
 	config  string // file among configs; "" if arguments or environment do
 	args    func(s site) []string
 	env     func(s site) []string
-	version []string // arguments that print it; nil if it is ours
+	version []string // arguments that print it; nil if it is ours, or another row says it
 	variant bool     // the reference with other settings of Go
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // acquire takes a lease: of the backend on whose connection the client has
-// logged in, or of the next one; it may have to wait for that. The cause is why
-// there is none.
+// logged in, if it has room, or of the next one; it may have to wait for that.
+// The cause is why there is none.
 func (x *exchange) acquire() hop.Cause {
 	p := x.plane.pool
 	if x.settings.Retries.Most > 0 {
@@ -21,7 +21,7 @@ func (x *exchange) acquire() hop.Cause {
 	if private := x.client.private; private != nil {
 		lease, err = p.AcquireThis(private.upstream.backend)
 	}
-	if err == pool.ErrNoneLeft {
+	if err != nil { // or it is passed over as for others, and the client logs in anew
 		lease, err = p.Acquire(x.policyKey)
 	}
 	if err == pool.ErrOverloaded {

@@ -183,7 +183,7 @@ func (x *exchange) settle(o hop.Outcome, err error) {
 // without a length or chunks only a reset tells (RFC 9112, 8).
 func (x *exchange) cut() {
 	x.keep = false
-	if x.request.minor == 0 && !x.content.done {
+	if x.request.minor == 0 {
 		x.client.outer.Reset()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"go-proxy/internal/config"
+	"go-proxy/internal/pool"
 	"go-proxy/internal/testkit"
 )
 
@@ -81,6 +82,27 @@ func TestLoginOnARemovedBackendIsEnded(t *testing.T) {
 	b := newBound(t)
 	b.plane.Forget(b.pool.Backends()[0])
 	b.requireEnded(1)
+}
+
+func TestLoginIsOfNoUseOnAFullBackend(t *testing.T) {
+	b := newBound(t, func(c *config.Config) { c.Bounds.BackendInFlight = 1 })
+	first := b.dial()
+	send(first, "/hold")
+	require.Eventually(t, func() bool { return b.pool.Backends()[0].InFlight() == 1 }, testkit.Patience, time.Millisecond)
+	other := testkit.Script(t, func(p *testkit.Peer) {
+		p.Head()
+		p.Send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nother")
+		p.AwaitEnd()
+	})
+	c := testConfig(t, []string{b.pool.Backends()[0].URL.String(), other})
+	b.pool.Update(c.Backends, pool.Settings{Thresholds: pool.Thresholds{Rise: 1, Fall: 1, PassiveFall: 1}, BackendMaxInFlight: 1})
+	b.plane.Update(c)
+	b.pool.ObserveProbe(b.pool.Backends()[1], nil)
+	require.Equal(t, "other", ask(b.p, "/"))
+	b.requireEnded(1)
+	b.hold <- true
+	_, body := first.Response("GET")
+	require.Equal(t, "2", body)
 }
 
 // As others do, and behind them.

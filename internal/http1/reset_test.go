@@ -60,3 +60,29 @@ func TestResetThatAWriteWasToldOfIsNoEndOfTheContent(t *testing.T) {
 	require.Equal(t, "6\r\na part\r\n", rest, "no last chunk")
 	require.Equal(t, hop.TruncatedByBackend, r.record().Cause)
 }
+
+// HTTP/1.0 has no other way to say that this was not all.
+func TestWhateverCutsAResponseAnHTTP10ClientSeesAReset(t *testing.T) {
+	for name, end := range map[string]func(*rig){
+		"a removed backend": func(r *rig) { r.plane.Cut(r.pool.Backends()[0]) },
+		"a shutdown":        func(r *rig) { r.stop() },
+		"a panic":           func(*rig) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, []string{testkit.Script(t, func(p *testkit.Peer) {
+				p.Head()
+				p.Send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+				p.AwaitEnd()
+			})})
+			if name == "a panic" {
+				r.panicking(panics{onRead: true})
+			}
+			p := r.dial()
+			p.Send("GET / HTTP/1.0\r\n\r\n")
+			p.Head()
+			end(r)
+			_, err := p.Rest()
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+		})
+	}
+}

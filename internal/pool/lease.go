@@ -89,9 +89,6 @@ func (l *Lease) Another(now time.Time, key Key, tried ...*Backend) (next Lease, 
 // AcquireThis is Acquire for a backend that was chosen before. It returns
 // ErrNoneLeft if that may not be picked any more.
 func (p *ServerPool) AcquireThis(b *Backend) (Lease, error) {
-	if p.queue.length.Load() > 0 {
-		return Lease{}, ErrOverloaded
-	}
 	s := p.snapshot.Load()
 	i := slices.Index(s.eligible, b)
 	if i < 0 || b.State() != Up {

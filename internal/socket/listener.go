@@ -21,6 +21,7 @@ type Listener struct {
 	addr      net.Addr
 	newcomers *newcomers
 	closed    atomic.Bool
+	delays    bool // connections do not have its TCP_NODELAY
 
 	// Of Accept, and of one after the other: turns stays.
 	accepting sync.Mutex // of fd, too
@@ -47,8 +48,8 @@ func Listen(l *net.TCPListener) (net.Listener, error) {
 		return l, nil
 	}
 	l.Close()
-	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1) // accepted sockets have it, too
 	ours := &Listener{fd: fd, addr: l.Addr(), newcomers: n}
+	ours.delays = noDelay(fd) != nil // as with MPTCP before Linux 5.17
 	ours.look = ours.lookAround
 	return ours, nil
 }
@@ -86,7 +87,7 @@ func (l *Listener) lookAround(epoll uintptr) (done bool) {
 	for {
 		if l.turns > 0 {
 			l.turns--
-			if l.err = l.next.accept(l.fd); l.err != syscall.EAGAIN {
+			if l.err = l.next.accept(l); l.err != syscall.EAGAIN {
 				return true
 			}
 			l.turns = 0
@@ -105,15 +106,22 @@ func (l *Listener) lookAround(epoll uintptr) (done bool) {
 }
 
 // accept passes over clients who have left meanwhile.
-func (c *Conn) accept(listener int) (err error) {
+func (c *Conn) accept(l *Listener) (err error) {
 	var peer syscall.RawSockaddrInet6 // or the shorter one of IPv4
 	for err = syscall.ECONNABORTED; err == syscall.ECONNABORTED; {
-		c.fd, err = sysAccept(listener, &peer)
+		c.fd, err = sysAccept(l.fd, &peer)
 	}
 	if err == nil {
+		if l.delays {
+			_ = noDelay(c.fd) // fails only if the client has gone
+		}
 		c.setPeer(&peer)
 	}
 	return err
+}
+
+func noDelay(fd int) error {
+	return syscall.SetsockoptInt(fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 1)
 }
 
 // Close implements net.Listener.

@@ -77,3 +77,28 @@ func watched(t *testing.T, l *Listener) int {
 	require.NoError(t, err)
 	return strings.Count(string(info), "tfd:")
 }
+
+// Not every kernel sets it for a listening socket, and has what is accepted
+// inherit it.
+func TestEachConnectionIsToldNotToDelayWhereTheListenerCannotBe(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	listener, err := Listen(inner.(*net.TCPListener))
+	require.NoError(t, err)
+	defer listener.Close()
+	l := listener.(*Listener)
+	require.False(t, l.delays)
+	require.NoError(t, syscall.SetsockoptInt(l.fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, 0))
+	for _, delays := range []bool{false, true} {
+		l.delays = delays
+		client, err := net.Dial("tcp", l.Addr().String())
+		require.NoError(t, err)
+		defer client.Close()
+		accepted, err := l.Accept()
+		require.NoError(t, err)
+		defer accepted.Close()
+		set, err := syscall.GetsockoptInt(accepted.(*Conn).fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY)
+		require.NoError(t, err)
+		require.Equal(t, delays, set != 0)
+	}
+}
