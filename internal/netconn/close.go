@@ -14,12 +14,12 @@ const (
 // StopReading says that the rest of what the peer sends is not wanted. Reads
 // report io.EOF from now on, so late bytes of a refused body never become a
 // request, and Close lingers.
-func (c *Conn) StopReading() { c.deaf.Store(true) }
+func (c *Conn) StopReading() { c.end.Or(deaf) }
 
 // Reset makes Close send a reset instead of a FIN, also after StopReading, so
 // that the peer cannot take what it has got for all there is.
 func (c *Conn) Reset() {
-	c.reset.Store(true)
+	c.end.Or(reset)
 	if tcp, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
 		_ = tcp.SetLinger(0) // fails only on a closed connection
 	}
@@ -46,7 +46,7 @@ func (c *Conn) Close() error {
 	if f := c.watch.Swap(nil); f != nil {
 		defer (*f)()
 	}
-	if c.deaf.Load() && !c.reset.Load() && c.CloseWrite() == nil {
+	if c.end.Load() == deaf && c.CloseWrite() == nil {
 		c.Conn.SetReadDeadline(time.Now().Add(lingerTime))
 		io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}

@@ -27,11 +27,16 @@ type Conn struct {
 	watch    atomic.Pointer[func()] // see NotifyClose
 	grace    time.Duration          // see ReadFirst
 	pinned   atomic.Bool            // somebody else's write deadline is in force
-	deaf     atomic.Bool
-	reset    atomic.Bool
+	end      atomic.Uint32          // deaf, reset
 	busy     atomic.Bool
 	closed   atomic.Bool
 }
+
+// What is said of the end. One word for both: there are many connections.
+const (
+	deaf  = 1 << iota // what the peer sends is not wanted any more
+	reset             // the peer is not to take it for a good one
+)
 
 // New wraps inner. A write fails with os.ErrDeadlineExceeded when the peer has
 // taken nothing for stall, or at most half as long again. onClose, if not nil,
@@ -103,7 +108,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // Read reads, and reports io.EOF after StopReading.
 func (c *Conn) Read(p []byte) (int, error) {
-	if c.deaf.Load() {
+	if c.end.Load()&deaf != 0 {
 		return 0, io.EOF
 	}
 	n, err := c.Conn.Read(p)

@@ -18,9 +18,9 @@ type Conn struct {
 	fd    int
 	users atomic.Int32 // who have fd in their hands; from closing on, once it is to be closed
 
+	stage     atomic.Int32 // unwatched, fresh, begun
 	newcomers *newcomers
-	fresh     atomic.Bool // is among them
-	start     func()      // nil: newcomers do not watch it
+	start     func() // of one that is fresh
 
 	mu     sync.Mutex // held to make a waiter
 	waiter atomic.Pointer[waiter]
@@ -52,7 +52,7 @@ func (c *Conn) Begin(start func()) {
 }
 
 func (c *Conn) beginNow() {
-	if c.fresh.Load() {
+	if c.stage.Load() == fresh {
 		c.newcomers.begin(c)
 	}
 }

@@ -43,6 +43,13 @@ func newNewcomers(listener int) (*newcomers, error) {
 	return s, nil
 }
 
+// Stages of a connection, as newcomers see it.
+const (
+	unwatched = iota
+	fresh     // nothing has come
+	begun
+)
+
 // add is false if the connection is to begin at once. Who closes it or sets a
 // deadline notes that first and looks then whether it is fresh; here it is made
 // fresh first. So one of both sees the other.
@@ -53,10 +60,10 @@ func (s *newcomers) add(c *Conn, start func()) bool {
 		return false
 	}
 	defer c.release()
-	c.fresh.Store(true)
+	c.stage.Store(fresh)
 	over := c.users.Load() < 0 || c.waiter.Load() != nil
 	if over || sysWatch(s.fd, c.fd, syscall.EPOLLIN|syscall.EPOLLONESHOT) != nil {
-		c.fresh.Store(false)
+		c.stage.Store(unwatched)
 		return false
 	}
 	c.start = start
@@ -69,7 +76,7 @@ func (s *newcomers) add(c *Conn, start func()) bool {
 func (s *newcomers) forget(c *Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.start != nil && !s.closed {
+	if c.stage.Load() != unwatched && !s.closed {
 		sysUnwatch(s.fd, c.fd)
 	}
 }
@@ -95,20 +102,21 @@ func (s *newcomers) of(fd int32) *Conn {
 
 // begin is for a connection that may have begun.
 func (s *newcomers) begin(c *Conn) {
-	if s.remove(c) {
-		c.start()
+	if start := s.remove(c); start != nil {
+		start()
 	}
 }
 
-func (s *newcomers) remove(c *Conn) bool {
+func (s *newcomers) remove(c *Conn) (start func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c == nil || s.conns[int32(c.fd)] != c {
-		return false
+		return nil
 	}
 	delete(s.conns, int32(c.fd))
-	c.fresh.Store(false)
-	return true
+	c.stage.Store(begun)
+	start, c.start = c.start, nil // a connection may stay for long
+	return start
 }
 
 func (s *newcomers) beginAll() {
