@@ -255,8 +255,11 @@ func TestBodyThatStopsIsCut(t *testing.T) {
 		"/neither": hang(ok + "Connection: close\r\n\r\nhalf"),
 	}
 	stack.Run(t, stack.Loopback, func(t *testing.T, mode stack.Mode) {
-		for setting, cause := range map[string]string{"BACKEND_BODY_TIMEOUT": "backend_body_timeout", "TOTAL_TIMEOUT": "total_timeout"} {
-			s := newHostile(t, mode, scripts, stack.With(setting, "1s")) // long enough for the head on a busy machine
+		for cause, setting := range map[string]stack.Option{
+			"backend_body_timeout": stack.With("BACKEND_BODY_TIMEOUT", "200ms"),
+			"total_timeout":        stack.With("TOTAL_TIMEOUT", "1s"), // with the head in it, on a busy machine
+		} {
+			s := newHostile(t, mode, scripts, setting)
 			cut := make(map[string]*testkit.Peer)
 			for path := range scripts {
 				for version, request := range versions {

@@ -14,8 +14,8 @@ import (
 )
 
 // Listener accepts connections. Its methods are those of net.TCPListener, and
-// so are their errors, but for that of a deadline, as in Conn. Accept looks after newcomers, too, and whoever listens
-// is to be in it most of the time.
+// so are their errors, but for that of a deadline, as in Conn. Accept looks after
+// newcomers, too, and whoever listens is to be in it most of the time.
 type Listener struct {
 	fd        int // of our own, for package net lets nobody else accept from its
 	addr      net.Addr
